@@ -1,0 +1,1 @@
+"""What runs the `cloudflare_oauth` source: the command line, `sync()`, the SQL on top, the bundled API."""

@@ -1,0 +1,82 @@
+"""The change log, read back."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cloudflare_oauth.schema import OAUTH_CLIENT_CHANGES, declared_schema
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+
+from .destination import Target, open_for_reading
+from .errors import DestinationError, UsageError
+
+COLUMNS = tuple(column.name for column in OAUTH_CLIENT_CHANGES)
+ROWS_PER_FETCH = 1_000
+
+_AGE = re.compile(r"(\d{1,6})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class ChangeLog:
+    """Rows of the change log, oldest first, and the names of accounts by id.
+
+    `changed_fields` and the documents are JSON values, moments are in UTC.
+    """
+
+    rows: list[dict[str, Any]]
+    account_names: dict[str, str]
+
+
+def read_changes(
+    target: Target, *, since: datetime | None = None, account_ids: Sequence[str] = ()
+) -> ChangeLog:
+    """Read the change log back.
+
+    Source: the tables `oauth_client_changes` and `accounts`.
+
+    Raises:
+        SyncError: the destination cannot be read, or has no such dataset yet.
+    """
+    with open_for_reading(target) as pipeline:
+        dataset = pipeline.dataset(schema=declared_schema())
+        changes = dataset.table("oauth_client_changes").select(*COLUMNS).order_by("observed_at")
+        if since is not None:
+            changes = changes.where("observed_at", "gte", since)
+        if account_ids:
+            changes = changes.where("account_id", "in", list(account_ids))
+        try:
+            rows = [_row(values) for chunk in changes.iter_fetch(ROWS_PER_FETCH) for values in chunk]
+            names = dict(dataset.table("accounts").select("account_id", "name").fetchall())
+        except DestinationUndefinedEntity:
+            raise DestinationError(f"{target} has no change log yet: run `cloudflare-oauth sync`") from None
+    rows.sort(key=lambda row: (row["observed_at"], row["account_id"], row["client_id"]))
+    return ChangeLog(rows, {account_id: name for account_id, name in names.items() if name})
+
+
+def parse_since(text: str, now: datetime | None = None) -> datetime:
+    """A moment: an age before now (`30m`, `12h`, `7d`, `2w`), a date or a timestamp (UTC unless it says).
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if age := _AGE.fullmatch(text):
+        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text!r}: use an age (12h, 7d, 2w) or a date (2026-11-23).") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _row(values: Sequence[Any]) -> dict[str, Any]:
+    row = dict(zip(COLUMNS, values, strict=True))
+    for name in ("changed_fields", "document_before", "document_after"):
+        # Some destinations give JSON as text, others as values.
+        if isinstance(row[name], str):
+            row[name] = json.loads(row[name])
+    row["observed_at"] = row["observed_at"].astimezone(UTC)
+    return row

@@ -1,0 +1,64 @@
+"""Which accounts the credentials see, and whether each lets its OAuth clients be read."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from cloudflare_oauth import CloudflareError, events
+from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
+from cloudflare_oauth.reader import open_reader
+from cloudflare_oauth.source import make_client
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whether one account grants `OAuth Client Read`; if not, how Cloudflare refused."""
+
+    account_id: str
+    name: str | None
+    granted: bool
+    http_status: int | None = None
+    error_code: int | None = None
+    error_message: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The columns by name."""
+        return asdict(self)
+
+
+def check(
+    *,
+    account_ids: Sequence[str] | None = None,
+    exclude_account_ids: Sequence[str] = (),
+    concurrency: int,
+    observer: events.Observer = events.ignore,
+) -> list[Access]:
+    """Ask for one page of every account's clients; writes nothing.
+
+    Source: `GET /accounts` (unless accounts are named), `GET /accounts/{account_id}/oauth_clients`.
+
+    Raises:
+        CloudflareOAuthError: the settings cannot be used, or the accounts cannot be listed.
+    """
+    connection = resolve_connection(account_ids=account_ids)
+    excluded = set(checked_account_ids(exclude_account_ids))
+    with open_reader(
+        lambda: make_client(connection, concurrency, None, observer), concurrency=concurrency
+    ) as reader:
+        names: dict[str, str | None]
+        if connection.account_ids is None:
+            listed = [item for item in reader.accounts().items if isinstance(item, dict)]
+            names = {str(item.get("id")): item.get("name") for item in listed}
+        else:
+            names = dict.fromkeys(connection.account_ids)
+        wanted = [account_id for account_id in names if account_id not in excluded]
+        answers = {reading.account_id: reading.outcome for reading in reader.first_pages(wanted)}
+
+    def access(account_id: str) -> Access:
+        outcome = answers[account_id]
+        if isinstance(outcome, CloudflareError):
+            return Access(
+                account_id, names[account_id], False, outcome.http_status, outcome.code, str(outcome)
+            )
+        return Access(account_id, names[account_id], True)
+
+    return [access(account_id) for account_id in wanted]

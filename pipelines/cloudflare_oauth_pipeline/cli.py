@@ -1,0 +1,273 @@
+"""The command line: options in, results on standard output, everything else on standard error."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# dlt takes these when it is first imported. Its log would show people tracebacks; set them to see it.
+os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+
+from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
+from cloudflare_oauth.configuration import checked_account_ids
+from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.source import DEFAULT_CONCURRENCY
+
+from . import report, terminal
+from .changes import COLUMNS, parse_since, read_changes
+from .check import check as check_access
+from .demo_sync import run_demo
+from .destination import DEFAULT_DATASET, DEFAULT_DB, DEFAULT_PIPELINE_NAME, Target
+from .errors import InterruptedSyncError, SyncError, UsageError
+from .progress import show_progress
+from .spreadsheet import print_csv
+from .summary import ExitCode, Summary
+from .sync import sync as run_sync
+
+app = typer.Typer(
+    name="cloudflare-oauth",
+    help="Inventory and change history of the OAuth clients in all your Cloudflare accounts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    table = "table"
+    json = "json"
+
+
+class TextFormat(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class ProgressMode(StrEnum):
+    """Whether progress is shown; what went wrong always is."""
+
+    auto = "auto"
+    off = "off"
+
+
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option("--account", metavar="ID", help="Read this account; repeatable. Then none are listed."),
+]
+Excluded = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-account", metavar="ID", help="Leave this account out; repeatable."),
+]
+Destination = Annotated[
+    str, typer.Option(metavar="NAME", help="Any dlt destination, configured as dlt configures it.")
+]
+Db = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="DuckDB file.", show_default=str(DEFAULT_DB)),
+]
+Dataset = Annotated[str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")]
+PipelineName = Annotated[
+    str, typer.Option(metavar="NAME", help="Name of the dlt pipeline; give each shard of a dataset its own.")
+]
+Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Requests in flight at once.")]
+MaxDeleteFraction = Annotated[
+    float,
+    typer.Option(
+        metavar="F",
+        min=0.0,
+        max=1.0,
+        help="Largest part of an account's known clients that may vanish at once; beyond it they are kept. "
+        "Asked of accounts with 10 known clients or more.",
+    ),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
+RowsFormat = Annotated[TextFormat, typer.Option("--format", help="How the rows are printed.")]
+ProgressOption = Annotated[
+    ProgressMode, typer.Option(help="`auto`: live on a terminal, plain lines elsewhere.")
+]
+
+
+@app.command()
+def sync(
+    account: Accounts = None,
+    exclude_account: Excluded = None,
+    destination: Destination = "duckdb",
+    db: Db = None,
+    dataset: Dataset = DEFAULT_DATASET,
+    pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    max_delete_fraction: MaxDeleteFraction = DEFAULT_MAX_DELETE_FRACTION,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and report; write nothing.")] = False,
+    output: OutputFormat = Format.table,
+    progress: ProgressOption = ProgressMode.auto,
+) -> None:
+    """Make the dataset equal to what Cloudflare holds.
+
+    Lists every OAuth client of every account the credentials see, compares, and writes the difference.
+    An account that cannot be read completely keeps all its clients.
+
+    Example: `CLOUDFLARE_API_TOKEN=… cloudflare-oauth sync --db clients.duckdb`
+
+    Exit codes: 0 complete, 1 failed, 2 wrong usage, 3 partial.
+    """
+    summary = Summary(new_sync_id())
+    with _reported_errors(), show_progress(progress.value) as observer:
+        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        try:
+            run_sync(
+                target,
+                account_ids=account,
+                exclude_account_ids=exclude_account or (),
+                concurrency=concurrency,
+                max_delete_fraction=max_delete_fraction,
+                dry_run=dry_run,
+                observer=observer,
+                summary=summary,
+            )
+        except (ConfigurationError, UsageError):
+            raise
+        except (CloudflareOAuthError, SyncError):
+            if output is Format.json:
+                terminal.print_json(summary.as_json())
+            raise
+    if output is Format.json:
+        terminal.print_json(summary.as_json())
+    else:
+        report.print_summary(summary, target, dry_run=dry_run)
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def changes(
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only what was seen since: an age (`12h`, `7d`, `2w`) or a date."),
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="ID", help="Only this account; repeatable.")
+    ] = None,
+    destination: Destination = "duckdb",
+    db: Db = None,
+    dataset: Dataset = DEFAULT_DATASET,
+    pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
+    output: Annotated[
+        TextFormat, typer.Option("--format", help="How the log is printed.")
+    ] = TextFormat.table,
+) -> None:
+    """Show the change log: which clients were created, updated and deleted, and what of them.
+
+    A change is logged when a sync first sees it. `baseline` is what an account's first complete sync found.
+
+    Example: `cloudflare-oauth changes --since 7d`
+    """
+    with _reported_errors():
+        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        log = read_changes(
+            target,
+            since=parse_since(since) if since else None,
+            account_ids=checked_account_ids(account or ()),
+        )
+    match output:
+        case TextFormat.json:
+            terminal.print_json(log.rows)
+        case TextFormat.csv:
+            print_csv(COLUMNS, log.rows)
+        case _:
+            report.print_changes(log.rows, log.account_names)
+
+
+@app.command()
+def check(
+    account: Accounts = None,
+    exclude_account: Excluded = None,
+    concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    output: OutputFormat = Format.table,
+) -> None:
+    """Say which accounts the credentials see, and which of them let their OAuth clients be read.
+
+    Makes one request an account and writes nothing.
+
+    Example: `CLOUDFLARE_API_TOKEN=… cloudflare-oauth check`
+
+    Exit codes: 0 all can be read, 1 none can or the credentials are bad, 2 wrong usage, 3 some cannot.
+    """
+    with _reported_errors(), show_progress("off") as observer:
+        found = check_access(
+            account_ids=account,
+            exclude_account_ids=exclude_account or (),
+            concurrency=concurrency,
+            observer=observer,
+        )
+    if output is Format.json:
+        terminal.print_json([access.as_json() for access in found])
+    else:
+        report.print_access(found)
+    granted = sum(access.granted for access in found)
+    if granted == len(found) > 0:
+        raise typer.Exit(ExitCode.COMPLETE)
+    raise typer.Exit(ExitCode.PARTIAL if granted else ExitCode.FAILED)
+
+
+@app.command()
+def demo(
+    db: Annotated[Path, typer.Option(metavar="PATH", help="DuckDB file to sync into.")] = Path("demo.duckdb"),
+    output: OutputFormat = Format.table,
+    progress: ProgressOption = ProgressMode.auto,
+) -> None:
+    """Sync from the bundled API: no token, no network.
+
+    Starts a stand-in for Cloudflare's API on a free loopback port, with the OAuth clients of a made-up
+    organisation, some of them careless, and syncs from it as `sync` would.
+
+    Example: `cloudflare-oauth demo`
+    """
+    summary = Summary(new_sync_id())
+    target = Target(db=db, pipeline_name="cloudflare_oauth_demo")
+    with _reported_errors(), show_progress(progress.value) as observer:
+        run_demo(target, observer=observer, summary=summary)
+    if output is Format.json:
+        terminal.print_json(summary.as_json())
+    else:
+        report.print_summary(summary, target)
+        report.print_next_steps(target)
+    raise typer.Exit(summary.exit_code)
+
+
+@contextmanager
+def _reported_errors() -> Iterator[None]:
+    """Say in a sentence what a user can mend, and choose the exit code."""
+    try:
+        yield
+    except (ConfigurationError, UsageError) as error:
+        terminal.complain(str(error))
+        raise typer.Exit(ExitCode.USAGE) from None
+    except InterruptedSyncError as error:
+        terminal.complain(str(error))
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except (CloudflareOAuthError, SyncError) as error:
+        terminal.complain(str(error))
+        raise typer.Exit(ExitCode.FAILED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)

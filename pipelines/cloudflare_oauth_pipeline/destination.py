@@ -1,0 +1,180 @@
+"""Where the dataset lives: the dlt pipeline that writes it, held by one sync at a time."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dlt
+import filelock
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import DltException, MissingDependencyException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+
+from .errors import BusyError, DestinationError, SyncError, UsageError
+
+DEFAULT_DB = Path("cloudflare_oauth.duckdb")
+DEFAULT_DATASET = "cloudflare"
+DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Which dataset, on which destination.
+
+    `db` is the DuckDB file (None: as dlt is configured), `pipelines_dir` dlt's working folders
+    (None: where dlt keeps them).
+    """
+
+    destination: str = "duckdb"
+    db: Path | None = None
+    dataset: str = DEFAULT_DATASET
+    pipeline_name: str = DEFAULT_PIPELINE_NAME
+    pipelines_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.db is not None and self.destination != "duckdb":
+            raise UsageError(f"--db names a DuckDB file; the destination {self.destination} has none.")
+        for option, name in (("--dataset", self.dataset), ("--pipeline-name", self.pipeline_name)):
+            if not _NAME.fullmatch(name):
+                raise UsageError(f"{option} {name!r}: use up to 60 letters, digits, '_' and '-'.")
+
+    @property
+    def duckdb_file(self) -> Path | None:
+        """The DuckDB file that is used, unless dlt's configuration names the database."""
+        if self.destination != "duckdb" or (self.db is None and _is_configured("duckdb")):
+            return None
+        return self.db or DEFAULT_DB
+
+    def __str__(self) -> str:
+        return f"{self.duckdb_file or self.destination}, dataset {self.dataset}"
+
+
+@contextmanager
+def open_pipeline(target: Target) -> Iterator[dlt.Pipeline]:
+    """The pipeline of a target, for one writer at a time.
+
+    It starts with an empty working folder. What a killed run left there is never loaded: the sync
+    compares with the destination itself, and so writes all of it that is still true.
+
+    Raises:
+        UsageError: the destination is unknown or not configured.
+        BusyError: another process writes to the same dataset.
+        DestinationError: it cannot be opened.
+    """
+    pipelines_dir = target.pipelines_dir or Path(get_dlt_pipelines_dir())
+    working_dir = pipelines_dir / target.pipeline_name
+    with ExitStack() as held:
+        pipelines_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            held.enter_context(filelock.FileLock(f"{working_dir}.lock", timeout=0))
+        except filelock.Timeout:
+            raise BusyError(
+                f"another sync with the pipeline name {target.pipeline_name!r} is running on this machine; "
+                "wait for it, or choose another --pipeline-name for another dataset"
+            ) from None
+        shutil.rmtree(working_dir, ignore_errors=True)
+        with explained(target):
+            pipeline = _pipeline(target, pipelines_dir)
+            if target.destination == "duckdb":
+                # DuckDB lets one process in. dlt comes and goes; this connection stays.
+                client = pipeline.sql_client()
+                client.open_connection()
+                held.callback(client.close_connection)
+        yield pipeline
+
+
+def _pipeline(target: Target, pipelines_dir: Path) -> dlt.Pipeline:
+    file = target.duckdb_file
+    destination: str | Destination[Any, Any] = target.destination
+    if file is not None:
+        if not file.absolute().parent.is_dir():
+            raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
+        destination = dlt.destinations.duckdb(str(file))
+    return dlt.pipeline(
+        target.pipeline_name,
+        pipelines_dir=str(pipelines_dir),
+        destination=destination,
+        dataset_name=target.dataset,
+    )
+
+
+def _is_configured(destination: str) -> bool:
+    return bool(
+        dlt.secrets.get(f"destination.{destination}.credentials")
+        or dlt.config.get(f"destination.{destination}.credentials")
+    )
+
+
+@contextmanager
+def open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
+    """The pipeline of a target, to read its dataset while others may write to it.
+
+    Its working folder is its own and temporary, so that it never meets a sync's.
+
+    Raises:
+        UsageError, BusyError, DestinationError: as `open_pipeline`, or there is no DuckDB file.
+    """
+    file = target.duckdb_file
+    if file is not None and not file.exists():
+        raise DestinationError(f"{file} does not exist yet: run `cloudflare-oauth sync` first")
+    with tempfile.TemporaryDirectory(prefix="cloudflare-oauth-") as folder, explained(target):
+        yield _pipeline(target, Path(folder))
+
+
+@contextmanager
+def explained(target: Target) -> Iterator[None]:
+    """Turn what dlt and the destination raise into one sentence that says what to do."""
+    try:
+        yield
+    except (DltException, OSError, ModuleNotFoundError) as error:
+        raise _explanation(target, error) from error
+
+
+def _explanation(target: Target, error: BaseException) -> SyncError:
+    chain = list(causes(error))
+    for cause in chain:
+        match cause:
+            case UnknownDestinationModule():
+                return UsageError(f"--destination {target.destination!r} is not a destination dlt knows.")
+            case ConfigurationException():
+                return UsageError(
+                    f"the destination {target.destination} is not configured: put its settings under "
+                    f"[destination.{target.destination}] in .dlt/secrets.toml ({_first_line(cause)})"
+                )
+            case MissingDependencyException() | ModuleNotFoundError():
+                return UsageError(
+                    f"the destination {target.destination} needs more packages: "
+                    f"pip install 'dlt[{target.destination}]' ({_first_line(cause)})"
+                )
+    root = chain[-1]
+    if locked := _DUCKDB_LOCK.search(str(root)):
+        process = f"process {locked[1]}" if locked[1] else "another process"
+        return BusyError(
+            f"{target.duckdb_file or target} is open in {process}: a sync, a notebook or a DuckDB shell. "
+            "Close it and run again"
+        )
+    return DestinationError(f"{target}: {_first_line(root)}")
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, the first cause last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:_LONGEST_REASON]

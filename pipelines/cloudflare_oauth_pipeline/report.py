@@ -1,0 +1,81 @@
+"""What the commands print for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from .check import Access
+from .destination import Target
+from .difference import describe
+from .summary import Summary
+from .terminal import printable, printable_lines, stderr, stdout, table
+
+FIRST_QUESTION = "Which clients may write, and hold no secret that proves who they are?"
+FIRST_QUERY = """\
+SELECT a.name AS account, c.client_name AS client, c.visibility,
+       count(*) AS write_scopes
+FROM {dataset}.oauth_clients AS c
+JOIN {dataset}.accounts AS a USING (account_id)
+JOIN {dataset}.oauth_clients__scopes AS s USING (account_id, client_id)
+WHERE c.token_endpoint_auth_method = 'none' AND s.value LIKE '%.write'
+GROUP BY ALL ORDER BY write_scopes DESC, account, client LIMIT 5"""
+
+
+def print_summary(summary: Summary, target: Target, *, dry_run: bool = False) -> None:
+    """What a sync came to."""
+    console = stdout()
+    accounts = [(status, count) for status, count in sorted(summary.accounts.items())]
+    changes = ("baseline", "created", "updated", "deleted", "unchanged", "rejected")
+    clients = [(name, summary.clients[name]) for name in ("listed", *changes)]
+    rows = [("accounts", name, count) for name, count in accounts]
+    rows += [("clients", name, count) for name, count in clients if count or name == "listed"]
+    rows += [("requests", "made", summary.requests)]
+    rows += [("requests", "retried", summary.retries)] if summary.retries else []
+    console.print(f"Sync {summary.sync_id}: {summary.status}")
+    console.print(table(("", "", "count"), rows))
+    waited = f", {summary.waited_seconds:.0f} s of it waiting" if summary.waited_seconds else ""
+    if dry_run:
+        console.print("A dry run: nothing was written.")
+    console.print(f"{target}: {summary.duration_seconds:.1f} s{waited}")
+
+
+def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str]) -> None:
+    """The change log, a line for each thing that changed."""
+    lines = [
+        (
+            f"{row['observed_at']:%Y-%m-%d %H:%M}",
+            account_names.get(row["account_id"], row["account_id"]),
+            row["client_name"] or row["client_id"],
+            row["change"],
+            "\n".join(describe(row["document_before"], row["document_after"], row["changed_fields"])),
+        )
+        for row in rows
+    ]
+    console = stdout()
+    if lines:
+        console.print(table(("seen (UTC)", "account", "client", "change", "what"), lines))
+    console.print(f"{len(lines)} changes" if lines else "no changes")
+
+
+def print_access(found: Sequence[Access]) -> None:
+    """Which accounts can be read."""
+    rows = [(access.account_id, access.name, "granted" if access.granted else "refused") for access in found]
+    stdout().print(table(("account", "name", "OAuth Client Read"), rows))
+    for access in found:
+        if access.error_message:
+            stderr().print("refused:", printable(access.error_message))
+
+
+def print_next_steps(target: Target) -> None:
+    """What to look at next, with the answer to a first question."""
+    console = stdout()
+    query = FIRST_QUERY.format(dataset=target.dataset)
+    with duckdb.connect(str(target.duckdb_file), read_only=True) as connection:
+        result = connection.sql(query)
+        console.print(f"\n1. {FIRST_QUESTION}\n")
+        console.print(printable_lines(query))
+        console.print(table(result.columns, result.fetchall()))
+    db = target.duckdb_file
+    console.print(f"2. What has changed?     cloudflare-oauth changes --db {db}", markup=False)
+    console.print(f"3. Ask your own:         python -m duckdb {db}", markup=False)

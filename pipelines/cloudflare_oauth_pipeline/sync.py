@@ -1,0 +1,102 @@
+"""The main job: one sync of everything the credentials can see into one dataset."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from cloudflare_oauth import CloudflareOAuthError, Limits, events
+from cloudflare_oauth.configuration import Connection, checked_account_ids, resolve_connection
+from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.source import DEFAULT_CONCURRENCY, Options, inventory_source, take_inventory
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from .destination import Target, causes, explained, open_for_reading, open_pipeline
+from .errors import InterruptedSyncError
+from .summary import Summary
+
+
+def sync(
+    target: Target | None = None,
+    *,
+    account_ids: Sequence[str] | None = None,
+    exclude_account_ids: Sequence[str] = (),
+    api_token: str | None = None,
+    base_url: str | None = None,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+    observer: events.Observer = events.ignore,
+    summary: Summary | None = None,
+) -> Summary:
+    """Make the dataset equal to what Cloudflare holds.
+
+    Args:
+        dry_run: compare and count, and write nothing.
+        observer: is told what happens, from more than one thread.
+        summary: counts into this one, which so tells how far a failed sync came.
+
+    Returns:
+        The summary; `status` and `exit_code` say whether every account was read and loaded.
+
+    Raises:
+        CloudflareOAuthError: the settings cannot be used, or the accounts cannot be listed.
+        SyncError: the destination is unknown, busy or refuses.
+    """
+    target = target or Target()
+    summary = summary or Summary(new_sync_id())
+
+    def observe(event: events.Event) -> None:
+        summary.observe(event)
+        observer(event)
+
+    connection = resolve_connection(account_ids=account_ids, api_token=api_token, base_url=base_url)
+    options = Options(
+        exclude_account_ids=checked_account_ids(exclude_account_ids),
+        concurrency=concurrency,
+        max_delete_fraction=max_delete_fraction,
+        limits=limits,
+        observer=observe,
+        sync_id=summary.sync_id,
+    )
+    try:
+        with explained(target), _unwrapped(summary):
+            if dry_run:
+                _compare(target, connection, options)
+            else:
+                with open_pipeline(target) as pipeline:
+                    pipeline.run(inventory_source(connection, options))
+    except BaseException:
+        summary.failed = True
+        raise
+    finally:
+        summary.finish()
+    return summary
+
+
+def _compare(target: Target, connection: Connection, options: Options) -> None:
+    """Take the inventory for its counts alone."""
+    file = target.duckdb_file
+    with ExitStack() as stack:
+        # DuckDB would make a file that is not there.
+        is_new = file is not None and not file.exists()
+        pipeline = None if is_new else stack.enter_context(open_for_reading(target))
+        for _ in take_inventory(pipeline, connection, options):
+            pass
+
+
+@contextmanager
+def _unwrapped(summary: Summary) -> Iterator[None]:
+    """Raise what the source raised, or that the user interrupted, not what dlt wrapped around it."""
+    try:
+        yield
+    except (PipelineStepFailed, KeyboardInterrupt) as failure:
+        for cause in causes(failure):
+            if isinstance(cause, CloudflareOAuthError):
+                raise cause from None
+            if isinstance(cause, KeyboardInterrupt):
+                raise InterruptedSyncError(
+                    "interrupted while loading: what is loaded stays, the next sync loads the rest"
+                    if summary.has_read_everything
+                    else "interrupted while reading: nothing of this sync was loaded"
+                ) from None
+        raise

@@ -1,0 +1,167 @@
+"""Settings of the source: where they come from, and whether they can be used.
+
+First found wins: argument, environment (`CLOUDFLARE_…`, the names of Cloudflare's own SDKs), dlt's
+configuration (`[sources.cloudflare_oauth]` in `.dlt/secrets.toml` or `.dlt/config.toml`, a vault, …).
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dlt
+import httpx
+
+from .errors import ConfigurationError
+
+DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
+DLT_SECTION = "sources.cloudflare_oauth"
+ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """An API token, or the legacy pair of email and global API key; never shown by `repr`."""
+
+    api_token: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The request headers that carry the credentials."""
+        if self.api_token:
+            return {"Authorization": f"Bearer {self.api_token}"}
+        return {"X-Auth-Email": self.email or "", "X-Auth-Key": self.api_key or ""}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown or stored."""
+        return tuple(value for value in (self.api_token, self.api_key) if value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """Which API to ask, as whom, about which accounts (None: every account that is listed)."""
+
+    base_url: str
+    credentials: Credentials
+    account_ids: tuple[str, ...] | None = None
+
+
+def resolve_connection(
+    *,
+    account_ids: Sequence[str] | None = None,
+    api_token: str | None = None,
+    email: str | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Connection:
+    """Complete what was given from the environment and from dlt's configuration, and check it.
+
+    Raises:
+        ConfigurationError: no credentials, or a setting that cannot be used.
+    """
+    return Connection(
+        base_url=_checked_base_url(
+            base_url
+            or environment.get("CLOUDFLARE_BASE_URL")
+            or dlt.config.get(f"{DLT_SECTION}.base_url", str)
+            or DEFAULT_BASE_URL
+        ),
+        credentials=_credentials(api_token, email, api_key, environment),
+        account_ids=_account_ids(account_ids, environment),
+    )
+
+
+def checked_account_ids(account_ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids, each once, in lower case as Cloudflare writes them.
+
+    Raises:
+        ConfigurationError: one of them is not an account id.
+    """
+    for account_id in account_ids:
+        if not ACCOUNT_ID.fullmatch(account_id):
+            raise ConfigurationError(
+                f"{account_id!r} is not an account id: 32 hexadecimal characters, as in the URL of the "
+                "account's dashboard."
+            )
+    return tuple(dict.fromkeys(account_id.lower() for account_id in account_ids))
+
+
+def _account_ids(given: Sequence[str] | None, environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    configured: Any = given or environment.get("CLOUDFLARE_ACCOUNT_ID")
+    configured = configured or dlt.config.get(f"{DLT_SECTION}.account_ids")
+    if not configured:
+        return None
+    if isinstance(configured, str):
+        configured = [part.strip() for part in configured.split(",") if part.strip()]
+    return checked_account_ids(configured)
+
+
+def _credentials(
+    api_token: str | None, email: str | None, api_key: str | None, environment: Mapping[str, str]
+) -> Credentials:
+    """The first place that holds credentials gives all of them: a pair is never put together from two."""
+    places = (
+        (api_token, email, api_key),
+        tuple(
+            environment.get(name)
+            for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
+        ),
+        tuple(_dlt_secret(name) for name in ("api_token", "email", "api_key")),
+    )
+    for token, mail, key in places:
+        if token:
+            return Credentials(api_token=_checked_secret("API token", token))
+        if mail and key:
+            return Credentials(email=_checked_secret("email", mail), api_key=_checked_secret("API key", key))
+    raise ConfigurationError(
+        "No Cloudflare credentials. Set CLOUDFLARE_API_TOKEN to an API token with the permission "
+        '"OAuth Client Read" (or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY), or put api_token under '
+        f"[{DLT_SECTION}] in .dlt/secrets.toml."
+    )
+
+
+def _dlt_secret(name: str) -> str | None:
+    value = dlt.secrets.get(f"{DLT_SECTION}.{name}", str)
+    return str(value) if value else None
+
+
+def _checked_secret(what: str, value: str) -> str:
+    value = value.strip()
+    if not HEADER_VALUE.fullmatch(value):
+        # The value itself stays out of the message: most of it may be the real secret.
+        raise ConfigurationError(f"The {what} contains a character that no HTTP header can carry.")
+    return value
+
+
+def _checked_base_url(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url.strip().rstrip("/"))
+    except httpx.InvalidURL:
+        raise ConfigurationError("The base URL is not a URL.") from None
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigurationError("The base URL may have a host, a port and a path, nothing else.")
+    if not url.host or url.scheme not in ("https", "http"):
+        raise ConfigurationError(f"The base URL {str(url)!r} is not a web address.")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ConfigurationError(
+            f"The base URL {str(url)!r} would send the credentials unencrypted: use https "
+            "(plain http is for a loopback host only)."
+        )
+    return str(url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine, without asking a name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

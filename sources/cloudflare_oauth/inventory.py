@@ -1,0 +1,238 @@
+"""One sync's way through: accounts, their listings, the comparison, and the rows to write.
+
+Every step yields a `Rows`: the rows to write, by table. Those of one account come in one piece.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from . import events
+from .comparison import Comparison, compare
+from .content import JSON, text_hash
+from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from .listing import Listing
+from .reader import AccountReading, Reader
+from .rows import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Rejection, Row, RowType
+from .schema import DELETED
+from .stored import Stored
+
+DEFAULT_MAX_DELETE_FRACTION = 0.5
+NAMED_IN_A_MESSAGE = 5
+
+Rows = dict[str, list[JSON]]
+
+
+def new_sync_id() -> str:
+    """A new id that sorts after those of earlier seconds."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+@dataclass(kw_only=True)
+class Inventory:
+    """Takes the inventory once.
+
+    `account_ids`: read these and list no accounts; None reads every account that is listed.
+    """
+
+    reader: Reader
+    stored: Stored
+    account_ids: Collection[str] | None = None
+    exclude_account_ids: Collection[str] = ()
+    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
+    observer: events.Observer = events.ignore
+    sync_id: str = field(default_factory=new_sync_id)
+    observed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def take(self) -> Iterator[Rows]:
+        """Read everything and yield what is to be written.
+
+        Raises:
+            CloudflareError: the accounts cannot be listed, or there are none. An account that
+                cannot be read raises nothing: it has its row in `account_syncs`.
+        """
+        scopes = self.reader.scopes()
+        account_ids, rows = self._discovered() if self.account_ids is None else self._named()
+        yield rows
+        self.observer(events.AccountsFound(len(account_ids)))
+        for reading in self.reader.oauth_clients(account_ids, lambda id_: self.stored.account(id_).known):
+            yield self._account(reading)
+        yield self._scopes(scopes)
+        self.observer(events.ReadingDone())
+
+    def _discovered(self) -> tuple[list[str], Rows]:
+        listing = self.reader.accounts()
+        rows, rejections = _checked(listing, ACCOUNT)
+        if not rows:
+            raise CloudflareError(
+                'the credentials see no account: grant "Account Settings Read", or name the accounts'
+            )
+        rows = [row for row in rows if row.key not in self.exclude_account_ids]
+        account_ids = [row.key for row in rows]
+        if listing.problem:
+            self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
+        if rejections:
+            self._warn(f"{len(rejections)} accounts could not be taken; see rejected_rows")
+        unlisted = self.stored.by_account.keys() - set(account_ids) - set(self.exclude_account_ids)
+        if unlisted:
+            self._warn(
+                f"{len(unlisted)} known accounts are not listed any more and keep their clients: "
+                f"{_some(unlisted)}",
+                partial=False,
+            )
+        changed = self._changed(rows, self.stored.accounts)
+        for row in changed:
+            row["account_id"] = row.pop("id")
+        return account_ids, {"accounts": changed, "rejected_rows": self._rejected("accounts", rejections)}
+
+    def _named(self) -> tuple[list[str], Rows]:
+        account_ids = [id_ for id_ in self.account_ids or () if id_ not in self.exclude_account_ids]
+        # Nothing but the id is known of them; what an earlier listing said of one is kept.
+        new = (id_ for id_ in account_ids if id_ not in self.stored.accounts)
+        rows: list[JSON] = [{"account_id": id_, "observed_at": self.observed_at} for id_ in new]
+        return account_ids, {"accounts": rows}
+
+    def _scopes(self, listing_to_come: "Future[Listing]") -> Rows:
+        try:
+            listing = listing_to_come.result()
+        except CloudflareError as error:
+            self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
+            return {}
+        rows, rejections = _checked(listing, OAUTH_SCOPE)
+        if rejections:
+            self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
+        changed = self._changed(rows, self.stored.scopes)
+        if listing.complete and not rejections:
+            gone = self.stored.scopes.keys() - {row.key for row in rows}
+            changed.extend({"id": id_, DELETED: True} for id_ in sorted(gone))
+        return {"oauth_scopes": changed, "rejected_rows": self._rejected("oauth_scopes", rejections)}
+
+    def _account(self, reading: AccountReading) -> Rows:
+        if isinstance(reading.outcome, CloudflareError):
+            return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
+        listing = reading.outcome
+        rows, rejections = _checked(listing, OAUTH_CLIENT)
+        comparison = compare(
+            reading.account_id,
+            rows,
+            self.stored.account(reading.account_id),
+            self.stored.documents_after,
+            may_delete=listing.complete and not rejections,
+            max_delete_fraction=self.max_delete_fraction,
+            sync_id=self.sync_id,
+            observed_at=self.observed_at,
+        )
+        account_sync = self._account_sync(
+            reading,
+            **_verdict(listing, comparison, rejections),
+            listed=len(listing.items),
+            reported_total=listing.reported_total,
+            **{change: comparison.count(change) for change in ("baseline", "created", "updated", "deleted")},
+            unchanged=comparison.unchanged,
+            deletes_withheld=len(comparison.withheld) if listing.complete else 0,
+            rejected=len(rejections),
+        )
+        return {
+            "oauth_clients": comparison.clients,
+            "oauth_client_changes": comparison.changes,
+            "account_syncs": [account_sync],
+            "rejected_rows": self._rejected("oauth_clients", rejections, reading.account_id),
+        }
+
+    def _account_sync(self, reading: AccountReading, **columns: Any) -> JSON:
+        counts = ("baseline", "created", "updated", "deleted", "unchanged", "deletes_withheld", "rejected")
+        account_sync = {
+            "sync_id": self.sync_id,
+            "account_id": reading.account_id,
+            "started_at": reading.started_at,
+            "finished_at": reading.finished_at,
+            "requests": reading.usage.requests,
+            "retries": reading.usage.retries,
+            "listed": 0,
+            **dict.fromkeys(counts, 0),
+            **columns,
+        }
+        self.observer(events.AccountDone(account_sync))
+        return account_sync
+
+    def _changed(self, rows: Iterable[Row], stored: dict[str, str]) -> list[JSON]:
+        return [
+            {**row.columns, "content_hash": row.content_hash, "observed_at": self.observed_at}
+            for row in rows
+            if stored.get(row.key) != row.content_hash
+        ]
+
+    def _rejected(self, table: str, rejections: list[Rejection], account_id: str | None = None) -> list[JSON]:
+        found = {
+            text_hash(account_id, table, rejection.document, rejection.reason): rejection
+            for rejection in rejections
+        }
+        return [
+            {
+                "rejection_id": rejection_id,
+                "account_id": account_id,
+                "table_name": table,
+                "reason": rejection.reason,
+                "document": rejection.document,
+                "sync_id": self.sync_id,
+                "observed_at": self.observed_at,
+            }
+            for rejection_id, rejection in found.items()
+            if rejection_id not in self.stored.rejections
+        ]
+
+    def _warn(self, message: str, *, partial: bool = True) -> None:
+        self.observer(events.Warned(message, partial))
+
+
+def _checked(listing: Listing, row_type: RowType) -> tuple[list[Row], list[Rejection]]:
+    checked = [row_type.check(item) for item in listing.items]
+    return (
+        [row for row in checked if isinstance(row, Row)],
+        [row for row in checked if isinstance(row, Rejection)],
+    )
+
+
+def _failure(error: CloudflareError) -> JSON:
+    """The columns of `account_syncs` for an account that could not be read."""
+    match error:
+        case AuthenticationError() | ForbiddenError():
+            status = "forbidden"
+        case NotFoundError():
+            status = "not_found"
+        case _:
+            status = "failed"
+    return {
+        "status": status,
+        "http_status": error.http_status,
+        "error_code": error.code,
+        "error_message": str(error),
+    }
+
+
+def _verdict(listing: Listing, comparison: Comparison, rejections: list[Rejection]) -> JSON:
+    """The columns of `account_syncs` that judge an account that was read."""
+    if listing.problem:
+        message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"
+        return {"status": "incomplete", "error_message": message}
+    withheld = comparison.withheld
+    if comparison.blocked:
+        message = (
+            f"{len(withheld)} known clients are not listed any more, more than --max-delete-fraction allows: "
+            f"{_some(withheld)}; they were kept. If they are really gone, sync once with "
+            "--max-delete-fraction 1"
+        )
+        return {"status": "delete_blocked", "error_message": message}
+    if rejections:
+        message = f"{len(rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
+        return {"status": "complete", "error_message": message}
+    return {"status": "complete"}
+
+
+def _some(names: Collection[str]) -> str:
+    named = sorted(names)[:NAMED_IN_A_MESSAGE]
+    more = len(names) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")

@@ -1,0 +1,204 @@
+"""From pages to a listing that is proven whole, or known not to be.
+
+Cloudflare does not document whether its listings can be paged, so nothing is taken on trust:
+
+- A listing whose first answer holds as many distinct items as `total_count` says is whole.
+- Otherwise pages are read until that many have arrived, or a page brings nothing new: an empty
+  one (the end), or one seen before (a server that ignores `page` would send it for ever).
+- A `total_count` that moves, or that does not equal the number of distinct items, means that the
+  listing changed while it was read, or that the server miscounts: it is read again, at most twice.
+- Without a `total_count` only two readings that agree, each up to an empty page, are proof.
+- A removal and an addition between two pages shift items past the reader without moving
+  `total_count`, and a `total_count` that is too low may be reached before the end. So before
+  anything that was known is called missing, a second reading, up to the page that brings nothing
+  new, has to agree; only a single page that was not full needs no such confirmation.
+"""
+
+import json
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .client import Answer, CloudflareClient, Usage
+from .errors import CloudflareError
+
+# The largest page that Cloudflare's documented listings allow.
+PER_PAGE = 50
+READINGS = 3
+# 100,000 items; without an end a server could send new ones for ever.
+MAX_PAGES = 2_000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The items of a listing in the API's order, and whether they are proven to be all of them.
+
+    `problem` says what speaks against it; None if and only if the listing is whole.
+    `reported_total` is the API's last `total_count`, None if it sent none.
+    """
+
+    items: list[Any]
+    problem: str | None
+    reported_total: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the items are proven to be all there are."""
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class _Page:
+    """One answer: its items, and what it says of all of them and of a full page."""
+
+    items: list[Any]
+    total_count: int | None
+    per_page: int | None
+
+
+@dataclass
+class _Reading:
+    """One way through the pages: up to the count, or, if that alone is not trusted, to the end."""
+
+    to_the_end: bool = False
+    items: dict[Hashable, Any] = field(default_factory=dict)
+    totals: set[int | None] = field(default_factory=set)
+    last_total_count: int | None = None
+    pages: int = 0
+    last_page_is_short: bool = False
+    reached_end: bool = False
+    repeated: bool = False
+
+    def add(self, page: _Page, key: str) -> None:
+        before = len(self.items)
+        self.items.update((_identity(item, key), item) for item in page.items)
+        self.pages += 1
+        self.totals.add(page.total_count)
+        self.last_total_count = page.total_count
+        self.last_page_is_short = page.per_page is not None and len(page.items) < page.per_page
+        self.reached_end = not page.items
+        self.repeated = bool(page.items) and len(self.items) == before
+
+    @property
+    def counted(self) -> bool:
+        """Whether as many distinct items arrived as every page said there are."""
+        return self.totals == {len(self.items)}
+
+    @property
+    def over(self) -> bool:
+        return (
+            (self.counted and not self.to_the_end)
+            or self.reached_end
+            or self.repeated
+            or len(self.totals) > 1
+            or self.pages >= MAX_PAGES
+        )
+
+    def is_proof(self, known: Collection[str]) -> bool:
+        """Whether this reading alone proves that nothing is missing."""
+        if all(identity in self.items for identity in known):
+            return self.counted or (self.pages == 1 and self.totals == {None} and not self.items)
+        return self.counted and self.pages == 1 and (self.last_page_is_short or self.reached_end)
+
+    def agrees_with(self, other: "_Reading") -> bool:
+        return self.items.keys() == other.items.keys() and self.totals == other.totals
+
+    @property
+    def problem(self) -> str | None:
+        """What speaks against this reading, even if another one agrees with it."""
+        if self.counted or (self.totals == {None} and self.reached_end):
+            return None
+        if len(self.totals) > 1:
+            return "it changed while it was read"
+        if self.pages >= MAX_PAGES:
+            return f"it does not end within {MAX_PAGES} pages"
+        if self.totals == {None}:
+            return "the API repeats a page and does not say how many there are"
+        return f"{len(self.items)} arrived, but the API says there are {self.last_total_count}"
+
+    def listing(self, problem: str | None) -> Listing:
+        return Listing(list(self.items.values()), problem, self.last_total_count)
+
+
+async def list_all(
+    client: CloudflareClient,
+    path: str,
+    *,
+    key: str,
+    subject: str,
+    usage: Usage,
+    known: Collection[str] = (),
+) -> Listing:
+    """List everything below a path, once or page by page.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item; items without it count as themselves.
+        known: identities that an earlier listing had.
+
+    Returns:
+        The items of the last reading, each identity once, in the API's order.
+
+    Raises:
+        CloudflareError: as `CloudflareClient.get`, or the answer is not a list.
+    """
+
+    async def read(*, to_the_end: bool = False) -> _Reading:
+        reading = _Reading(to_the_end)
+        while not reading.over:
+            params = {"page": reading.pages + 1, "per_page": PER_PAGE}
+            answer = await client.get(path, params, subject=subject, usage=usage)
+            reading.add(_page(answer, subject), key)
+        return reading
+
+    reading = await read()
+    for _ in range(READINGS - 1):
+        if reading.is_proof(known):
+            return reading.listing(None)
+        # Counted, and still no proof: something known is missing, so now every page is looked at.
+        earlier, reading = reading, await read(to_the_end=reading.counted)
+        if reading.agrees_with(earlier):
+            # Reading once more would say the same again.
+            return reading.listing(reading.problem)
+    if reading.is_proof(known):
+        return reading.listing(None)
+    return reading.listing(reading.problem or "no two readings of it agree")
+
+
+async def list_first_page(client: CloudflareClient, path: str, *, subject: str, usage: Usage) -> Listing:
+    """List one page, to see whether the listing may be read at all.
+
+    Source: `GET {path}?page=1&per_page=…`.
+
+    Raises:
+        CloudflareError: as `list_all`.
+    """
+    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
+    page = _page(answer, subject)
+    return Listing(page.items, "only its first page was asked for", page.total_count)
+
+
+def _identity(item: Any, key: str) -> Hashable:
+    value = item.get(key) if isinstance(item, dict) else None
+    # A tuple, so that no id can be mistaken for the JSON of an item that has none.
+    return value if isinstance(value, str) and value else (json.dumps(item, sort_keys=True),)
+
+
+def _page(answer: Answer, subject: str) -> _Page:
+    total_count = _count(answer, "total_count")
+    items = answer.result
+    if items is None and total_count == 0:
+        # How some servers write an empty list.
+        items = []
+    if not isinstance(items, list):
+        raise CloudflareError(
+            f"{subject}: Cloudflare sent {type(items).__name__} where a list belongs; nothing of it was used",
+            http_status=200,
+        )
+    return _Page(items, total_count, _count(answer, "per_page"))
+
+
+def _count(answer: Answer, name: str) -> int | None:
+    value = answer.result_info.get(name)
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,178 @@
+"""From what the API sent to what can be loaded: every item is a row, or rejected with a reason."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dlt.common.json import custom_pua_decode
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from .content import JSON, content_hash
+from .schema import ACCOUNTS, ARRAYS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
+from .secrecy import without_secrets
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_BIGINT = range(-(2**63), 2**63)
+_NAMING = NamingConvention()
+_OURS = (DELETED, "content_hash", "observed_at")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item that can be loaded.
+
+    `document` is what the API sent, without secrets; `columns` the same, typed as declared.
+    """
+
+    key: str
+    document: JSON
+    columns: JSON
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An item that cannot be loaded, as JSON text without secrets, and why."""
+
+    document: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RowType:
+    """What a row of one listing has to look like, taken from its table's declared columns."""
+
+    key: str
+    types: dict[str, str]
+    arrays: frozenset[str]
+    objects: frozenset[str]
+
+    @classmethod
+    def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str]) -> "RowType":
+        """The type of a listing's items, identified by the field `key`."""
+        types = {column.name: column.data_type for column in columns} | {key: "text"}
+        for name in _OURS:
+            types.pop(name)
+        return cls(key, types, arrays, frozenset(name.split("__")[0] for name in types if "__" in name))
+
+    def check(self, item: Any) -> Row | Rejection:
+        """Take an item apart, or say why it cannot be loaded."""
+        document: Any = None
+        try:
+            document = without_secrets(item)
+            if not isinstance(document, dict):
+                raise _UnfitError(f"not an object but {_kind(document)}")
+            key = document.get(self.key)
+            if not isinstance(key, str) or not key:
+                raise _UnfitError(f"no {self.key}")
+            columns = self._typed_fields(document)
+            if not self._is_declared(document):
+                _check_names(document)
+        except _UnfitError as unfit:
+            return Rejection(json.dumps(document), str(unfit))
+        except RecursionError:
+            return Rejection("null", "nested too deeply")
+        return Row(key, document, columns, content_hash(document))
+
+    def _is_declared(self, document: JSON) -> bool:
+        return all(name in self.types or name in self.arrays for name in document)
+
+    def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
+        # A null is left out: it would make a column, or a table's place, of no known type.
+        return {
+            name: self._typed(f"{path}{name}", value) for name, value in fields.items() if value is not None
+        }
+
+    def _typed(self, column: str, value: Any) -> Any:
+        if data_type := self.types.get(column):
+            return _typed_scalar(column, value, data_type)
+        if column in self.arrays:
+            if not isinstance(value, list):
+                raise _UnfitError(f"{column}: not an array but {_kind(value)}")
+            return [None if item is None else _typed_scalar(column, item, "text") for item in value]
+        if column in self.objects:
+            if not isinstance(value, dict):
+                raise _UnfitError(f"{column}: not an object but {_kind(value)}")
+            return self._typed_fields(value, f"{column}__")
+        return _untyped(column, value)
+
+
+class _UnfitError(Exception):
+    """The item cannot be loaded; the message is the reason."""
+
+
+def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
+    if data_type == "bool" and isinstance(value, bool):
+        return value
+    if data_type == "text" and isinstance(value, str):
+        _check_storable(name, value)
+        return value
+    if data_type == "timestamp" and isinstance(value, str):
+        return _timestamp(name, value)
+    raise _UnfitError(f"{name}: not a {data_type} but {_kind(value)}")
+
+
+def _timestamp(name: str, value: str) -> datetime:
+    if _TIMESTAMP.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise _UnfitError(f"{name}: not an RFC 3339 timestamp: {value[:40]!r}")
+
+
+def _check_storable(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise _UnfitError(f"{name}: half a surrogate pair, which is not text") from None
+            if custom_pua_decode(value) is not value:
+                raise _UnfitError(f"{name}: starts with a private-use character that dlt gives a meaning to")
+    elif isinstance(value, int) and value not in _BIGINT:
+        raise _UnfitError(f"{name}: a number of more than 64 bits")
+    elif isinstance(value, float) and value - value != 0:
+        raise _UnfitError(f"{name}: a number too large for a double")
+
+
+def _untyped(column: str, value: Any) -> Any:
+    """A value of a field that nobody declared, as it is, without the nulls of its objects."""
+    if isinstance(value, dict):
+        return {name: _untyped(column, item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_untyped(column, item) for item in value]
+    _check_storable(column, value)
+    return value
+
+
+def _check_names(document: JSON) -> None:
+    """dlt spells columns in snake case: no two fields may meet there, nor with columns of ours."""
+    seen = set(_OURS)
+    for path in _paths(document, ""):
+        if path in seen or path.startswith("_dlt"):
+            raise _UnfitError(f"two fields would share the column {path}")
+        seen.add(path)
+
+
+def _paths(document: JSON, prefix: str) -> Iterator[str]:
+    for name, value in document.items():
+        _check_storable("a field's name", name)
+        path = prefix + (_NAMING.normalize_identifier(name) if name.strip() else "_empty")
+        if isinstance(value, dict):
+            yield from _paths(value, f"{path}__")
+        else:
+            yield path
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+ACCOUNT = RowType.of("id", ACCOUNTS, frozenset())
+OAUTH_CLIENT = RowType.of("client_id", OAUTH_CLIENTS, frozenset(ARRAYS))
+OAUTH_SCOPE = RowType.of("id", OAUTH_SCOPES, frozenset({"scopes"}))

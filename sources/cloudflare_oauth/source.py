@@ -1,0 +1,168 @@
+"""The dlt source: an inventory's rows, handed to dlt table by table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.pipeline import PipelineContext
+from dlt.extract import DltResource
+
+from . import events
+from .client import CloudflareClient, Limits
+from .configuration import Connection, checked_account_ids, resolve_connection
+from .content import JSON
+from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
+from .reader import open_reader
+from .schema import LOGS, SCHEMA_NAME, TABLES, declare_tables
+from .stored import create_tables, read_stored
+
+DEFAULT_CONCURRENCY = 8
+
+
+# An empty specification: dlt would fill in arguments before the environment has been asked.
+@dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
+def cloudflare_oauth(
+    account_ids: Sequence[str] | None = None,
+    *,
+    exclude_account_ids: Sequence[str] = (),
+    api_token: str | None = None,
+    email: str | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
+    limits: Limits | None = None,
+    observer: events.Observer = events.ignore,
+    sync_id: str | None = None,
+) -> Sequence[DltResource]:
+    """The OAuth clients of Cloudflare accounts, as a difference to what the dataset holds.
+
+    Source: `GET /accounts` (unless accounts are named), `GET /accounts/{account_id}/oauth_clients`
+    for each of them, `GET /oauth/scopes`; and the tables of the pipeline's dataset, which everything
+    is compared with. Without a pipeline everything is new.
+
+    Args:
+        account_ids: read these accounts and list none; also `CLOUDFLARE_ACCOUNT_ID`.
+        api_token: or `email` and `api_key`; also the environment or dlt's configuration.
+        concurrency: requests in flight at once.
+        max_delete_fraction: of an account's known clients, how many may vanish at once (0 to 1).
+        limits: time limits and attempts of a request.
+        observer: is told what happens, from more than one thread.
+        sync_id: the id of this sync in the tables; a new one by default.
+
+    Returns:
+        The resources `accounts`, `oauth_scopes`, `oauth_clients`, `oauth_client_changes`,
+        `account_syncs` and `rejected_rows`, each named as its table.
+
+    Raises:
+        ConfigurationError: no credentials, or a setting that cannot be used.
+    """
+    connection = resolve_connection(
+        account_ids=account_ids, api_token=api_token, email=email, api_key=api_key, base_url=base_url
+    )
+    options = Options(
+        exclude_account_ids=checked_account_ids(exclude_account_ids),
+        concurrency=concurrency,
+        max_delete_fraction=max_delete_fraction,
+        limits=limits,
+        observer=observer,
+        sync_id=sync_id or new_sync_id(),
+    )
+    return _resources(connection, options)
+
+
+@dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
+def inventory_source(connection: Connection, options: "Options") -> Sequence[DltResource]:
+    """`cloudflare_oauth`, for a connection that has been resolved."""
+    return _resources(connection, options)
+
+
+def _resources(connection: Connection, options: "Options") -> Sequence[DltResource]:
+    declare_tables(dlt.current.source_schema())
+
+    @dlt.resource(name="inventory", selected=False)
+    def inventory() -> Iterator[Rows]:
+        pipeline = active_pipeline()
+        pieces = take_inventory(pipeline, connection, options)
+        # The accounts are listed before the first piece: credentials that fail leave no tables.
+        first = next(pieces)
+        create_tables(pipeline)
+        yield first
+        yield from pieces
+
+    # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.
+    return [inventory | _table(name) for name in TABLES]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How an inventory is taken; as `cloudflare_oauth` says."""
+
+    exclude_account_ids: Sequence[str] = ()
+    concurrency: int = DEFAULT_CONCURRENCY
+    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
+    limits: Limits | None = None
+    observer: events.Observer = events.ignore
+    sync_id: str = field(default_factory=new_sync_id)
+
+
+def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, options: Options) -> Iterator[Rows]:
+    """Compare Cloudflare with the pipeline's dataset and yield what is to be written, by table.
+
+    Writes nothing itself.
+
+    Raises:
+        CloudflareError: the accounts cannot be listed, or there are none.
+    """
+    stored = read_stored(pipeline)
+    with open_reader(
+        lambda: make_client(connection, options.concurrency, options.limits, options.observer),
+        concurrency=options.concurrency,
+    ) as reader:
+        yield from Inventory(
+            reader=reader,
+            stored=stored,
+            account_ids=connection.account_ids,
+            exclude_account_ids=options.exclude_account_ids,
+            max_delete_fraction=options.max_delete_fraction,
+            observer=options.observer,
+            sync_id=options.sync_id,
+        ).take()
+
+
+def _table(name: str) -> DltResource:
+    """The resource that takes one table's rows out of each piece of the inventory."""
+
+    strategy = "insert-only" if name in LOGS else "delete-insert"
+    # Any: the decorator takes this, but its types do not say so.
+    disposition: Any = {"disposition": "merge", "strategy": strategy}
+
+    @dlt.transformer(name=name, write_disposition=disposition, file_format="parquet")
+    def rows_of_table(rows: Rows) -> list[JSON] | None:
+        return rows.get(name) or None
+
+    resource: DltResource = rows_of_table
+    return resource
+
+
+def make_client(
+    connection: Connection, concurrency: int, limits: Limits | None, observer: events.Observer
+) -> CloudflareClient:
+    """A client for a connection."""
+    return CloudflareClient(
+        connection.base_url,
+        connection.credentials,
+        concurrency=concurrency,
+        limits=limits,
+        observer=observer,
+    )
+
+
+def active_pipeline() -> dlt.Pipeline | None:
+    """The pipeline that is extracting; None if the source is iterated by itself."""
+    context = Container()[PipelineContext]
+    pipeline: Any = context.pipeline() if context.is_active() else None
+    return pipeline  # type: ignore[no-any-return]

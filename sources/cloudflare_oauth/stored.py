@@ -1,0 +1,144 @@
+"""What the dataset holds already, read from the destination itself: no local state is trusted."""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dlt
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.dataset import Dataset
+
+from .content import JSON
+from .schema import declared_schema
+
+ROWS_PER_FETCH = 10_000
+IDS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class LoggedChange:
+    """A client's last row in the change log; `content_hash` is None if that was its deletion."""
+
+    change_id: str
+    content_hash: str | None
+
+
+@dataclass
+class StoredAccount:
+    """What is stored of one account's clients, by `client_id`; each table speaks for itself."""
+
+    client_hashes: dict[str, str] = field(default_factory=dict)
+    last_changes: dict[str, LoggedChange] = field(default_factory=dict)
+    # Whether a sync had read the account completely, so that what is new now is newly created.
+    baselined: bool = False
+
+    @property
+    def known(self) -> set[str]:
+        """Ids of the clients that exist, as far as either table knows."""
+        logged = {client for client, change in self.last_changes.items() if change.content_hash is not None}
+        return logged | self.client_hashes.keys()
+
+
+@dataclass
+class Stored:
+    """What the dataset holds, as far as a comparison needs it."""
+
+    accounts: dict[str, str] = field(default_factory=dict)
+    scopes: dict[str, str] = field(default_factory=dict)
+    rejections: set[str] = field(default_factory=set)
+    by_account: dict[str, StoredAccount] = field(default_factory=dict)
+    dataset: Dataset | None = None
+
+    def account(self, account_id: str) -> StoredAccount:
+        """What is stored of an account; nothing, if it is new."""
+        return self.by_account.get(account_id) or StoredAccount()
+
+    def documents_after(self, change_ids: Collection[str]) -> dict[str, JSON]:
+        """The documents that logged changes ended with, by `change_id`.
+
+        Source: `oauth_client_changes`, one query for each 500.
+        """
+        ids = sorted(change_ids)
+        documents: dict[str, JSON] = {}
+        for start in range(0, len(ids), IDS_PER_QUERY):
+            # Ids are hexadecimal hashes of our own making, so they need no quoting.
+            listed = ", ".join(f"'{change_id}'" for change_id in ids[start : start + IDS_PER_QUERY])
+            for change_id, document in _rows(
+                self.dataset,
+                f"SELECT change_id, document_after FROM oauth_client_changes WHERE change_id IN ({listed})",
+            ):
+                documents[change_id] = json.loads(document) if isinstance(document, str) else document
+        return documents
+
+
+def read_stored(pipeline: dlt.Pipeline | None) -> Stored:
+    """Read what the pipeline's dataset holds; nothing, if there is no pipeline or no dataset yet.
+
+    Source: one query for each of `accounts`, `oauth_scopes`, `rejected_rows`, `oauth_clients`,
+    `oauth_client_changes` and `account_syncs`.
+
+    Raises:
+        Exception: whatever the destination raises if it cannot be read.
+    """
+    if pipeline is None or pipeline.destination is None:
+        return Stored()
+    # Our own schema, not the pipeline's: its local copy may be missing, or be another dataset's.
+    dataset = pipeline.dataset(schema=declared_schema())
+    stored = Stored(
+        accounts=dict(_rows(dataset, "SELECT account_id, content_hash FROM accounts")),
+        scopes=dict(_rows(dataset, "SELECT id, content_hash FROM oauth_scopes")),
+        rejections={row[0] for row in _rows(dataset, "SELECT rejection_id FROM rejected_rows")},
+        dataset=dataset,
+    )
+
+    def account(account_id: str) -> StoredAccount:
+        return stored.by_account.setdefault(account_id, StoredAccount())
+
+    for account_id, client_id, content_hash in _rows(
+        dataset, "SELECT account_id, client_id, content_hash FROM oauth_clients"
+    ):
+        account(account_id).client_hashes[client_id] = content_hash
+    for account_id, client_id, change_id, content_hash in _rows(dataset, _LAST_CHANGES):
+        account(account_id).last_changes[client_id] = LoggedChange(change_id, content_hash)
+    for (account_id,) in _rows(dataset, _BASELINED_ACCOUNTS):
+        account(account_id).baselined = True
+    return stored
+
+
+def create_tables(pipeline: dlt.Pipeline | None) -> None:
+    """Create the tables that the pipeline's dataset lacks: dlt makes only those that get data."""
+    if pipeline is not None and pipeline.destination is not None:
+        with pipeline.dataset(schema=declared_schema()).destination_client as client:
+            client.initialize_storage()
+            client.update_stored_schema()
+
+
+# The last change is the one that no other follows: times may be equal, or run backwards.
+_LAST_CHANGES = """
+SELECT c.account_id, c.client_id, c.change_id, c.content_hash
+FROM oauth_client_changes AS c
+LEFT JOIN oauth_client_changes AS later ON later.previous_change_id = c.change_id
+WHERE later.change_id IS NULL
+"""
+
+# `account_syncs` and the log are not written in one transaction. A sync that says it logged
+# something of an account, of which the log knows nothing, was killed between the two.
+_BASELINED_ACCOUNTS = """
+SELECT DISTINCT s.account_id
+FROM account_syncs AS s
+LEFT JOIN oauth_client_changes AS c ON c.sync_id = s.sync_id AND c.account_id = s.account_id
+WHERE s.status IN ('complete', 'delete_blocked')
+  AND (c.change_id IS NOT NULL OR s.baseline + s.created + s.updated + s.deleted = 0)
+"""
+
+
+def _rows(dataset: Dataset | None, query: str) -> Iterator[tuple[Any, ...]]:
+    if dataset is None:
+        return
+    try:
+        for rows in dataset.query(query).iter_fetch(ROWS_PER_FETCH):
+            yield from rows
+    except DestinationUndefinedEntity:
+        # The table, or the whole dataset, does not exist yet.
+        return
