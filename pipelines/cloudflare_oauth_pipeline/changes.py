@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloudflare_oauth.schema import OAUTH_CLIENT_CHANGES, declared_schema
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
+
+from cloudflare_oauth.schema import OAUTH_CLIENT_CHANGES, declared_schema
 
 from .destination import Target, open_for_reading
 from .errors import DestinationError, UsageError

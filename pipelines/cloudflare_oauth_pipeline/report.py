@@ -11,15 +11,17 @@ from .difference import describe
 from .summary import Summary
 from .terminal import printable, printable_lines, stderr, stdout, table
 
-FIRST_QUESTION = "Which clients may write, and hold no secret that proves who they are?"
-FIRST_QUERY = """\
-SELECT a.name AS account, c.client_name AS client, c.visibility,
-       count(*) AS write_scopes
-FROM {dataset}.oauth_clients AS c
+FIRST_QUESTION = "Which redirect URIs may hand an authorization code to somebody else?"
+FIRST_QUERY = r"""
+SELECT a.name AS account, c.client_name AS client, u.value AS redirect_uri
+FROM {dataset}.oauth_clients__redirect_uris AS u
+JOIN {dataset}.oauth_clients AS c USING (account_id, client_id)
 JOIN {dataset}.accounts AS a USING (account_id)
-JOIN {dataset}.oauth_clients__scopes AS s USING (account_id, client_id)
-WHERE c.token_endpoint_auth_method = 'none' AND s.value LIKE '%.write'
-GROUP BY ALL ORDER BY write_scopes DESC, account, client LIMIT 5"""
+WHERE u.value LIKE '%*%' OR u.value LIKE 'javascript:%'
+   OR (u.value LIKE 'http://%'
+       AND NOT regexp_matches(u.value, '^http://(localhost|127\.|\[::1\])'))
+ORDER BY ALL""".strip()
+OWN_QUERY = "SELECT * FROM {dataset}.account_syncs"
 
 
 def print_summary(summary: Summary, target: Target, *, dry_run: bool = False) -> None:
@@ -74,8 +76,12 @@ def print_next_steps(target: Target) -> None:
     with duckdb.connect(str(target.duckdb_file), read_only=True) as connection:
         result = connection.sql(query)
         console.print(f"\n1. {FIRST_QUESTION}\n")
-        console.print(printable_lines(query))
+        console.print(printable_lines(query), soft_wrap=True)
         console.print(table(result.columns, result.fetchall()))
     db = target.duckdb_file
-    console.print(f"2. What has changed?     cloudflare-oauth changes --db {db}", markup=False)
-    console.print(f"3. Ask your own:         python -m duckdb {db}", markup=False)
+    console.print(
+        f"2. What was found, and what has changed since?\n   cloudflare-oauth changes --db {db}", markup=False
+    )
+    console.print("3. Ask your own:", markup=False)
+    own = f"import duckdb; duckdb.connect('{db}').sql('{OWN_QUERY.format(dataset=target.dataset)}').show()"
+    console.print(f'   python -c "{own}"', markup=False, soft_wrap=True)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from dlt.pipeline.exceptions import PipelineStepFailed
+
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import Connection, checked_account_ids, resolve_connection
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
 from cloudflare_oauth.source import DEFAULT_CONCURRENCY, Options, inventory_source, take_inventory
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
 from .errors import InterruptedSyncError

@@ -19,7 +19,8 @@ class Quota:
 
     async def admit(self) -> None:
         """Return as soon as a request may be made."""
-        while (seconds := self._blocked_until - time.monotonic()) > 0:
+        # Again and again, because the block may be prolonged while it is waited out.
+        while (seconds := self._blocked_until - time.monotonic()) > 0:  # noqa: ASYNC110
             await anyio.sleep(seconds)
 
     def block(self, seconds: float, reason: str) -> None:

@@ -1,0 +1,90 @@
+"""The README is held to the code: what it names exists, and what exists it names."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.core
+import typer.main
+
+from cloudflare_oauth.schema import declared_schema
+from cloudflare_oauth_pipeline.cli import app
+from cloudflare_oauth_pipeline.summary import ExitCode
+from tests.cloudflare_oauth_pipeline.conftest import Run
+
+README = Path(__file__).parents[2].joinpath("README.md").read_text()
+GROUP = typer.main.get_group(app)
+
+
+def first_cells(header: str) -> list[str]:
+    """The first column of the table that begins with this header."""
+    table = README.split(f"| {header} |", 1)[1].split("\n\n", 1)[0]
+    return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+
+
+def code(cell: str) -> str:
+    return cell.strip("`").removeprefix("cloudflare-oauth ")
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts} - {"--help"}
+
+
+def test_every_command_is_in_the_readme_and_the_other_way_round() -> None:
+    """The table of commands is complete."""
+    assert {code(cell) for cell in first_cells("command")} == set(GROUP.commands)
+
+
+def test_every_option_is_in_the_readme_with_its_commands_and_the_other_way_round() -> None:
+    """The table of options is complete, and says which commands have them."""
+    told: dict[str, set[str]] = {}
+    table = README.split("| option |", 1)[1].split("\n\n", 1)[0]
+    for line in table.splitlines()[2:]:
+        name, commands = (cell.strip() for cell in line.split("|")[1:3])
+        told[code(name).split()[0]] = (
+            set(GROUP.commands) if commands == "all" else set(re.findall(r"`(\w+)`", commands))
+        )
+    exist: dict[str, set[str]] = {}
+    for name, command in GROUP.commands.items():
+        for option in options(command):
+            exist.setdefault(option, set()).add(name)
+
+    assert told == exist
+
+
+def test_every_table_is_in_the_readme_and_the_other_way_round() -> None:
+    """The table of tables is complete."""
+    assert {code(cell) for cell in first_cells("table")} == set(declared_schema().data_table_names())
+
+
+def test_every_exit_code_is_in_the_readme_and_the_other_way_round() -> None:
+    """The table of exit codes is complete."""
+    assert {int(cell) for cell in first_cells("exit code")} == {code.value for code in ExitCode}
+
+
+@pytest.mark.parametrize("command", sorted(GROUP.commands))
+def test_help_reads_like_documentation_with_an_example(run: Run, command: str) -> None:
+    """Every command says what it does, shows an example, and explains every option."""
+    done = run(command, "--help")
+
+    assert done.exit_code == 0
+    assert f"cloudflare-oauth {command}" in done.stdout.split("Example:")[1]
+    for parameter in GROUP.commands[command].params:
+        assert isinstance(parameter, typer.core.TyperOption)
+        assert parameter.help, parameter.name
+
+
+def test_the_output_in_the_readme_is_what_the_demo_prints(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the id of the sync and the seconds it took."""
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = README.split("<!-- output of: cloudflare-oauth demo -->\n```text\n")[1].split("```")[0]
+
+    printed = run("demo").stdout
+
+    assert masked(printed) == masked(shown)
+
+
+def masked(output: str) -> str:
+    output = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "SYNC", output)
+    return re.sub(r"\d+\.\d s", "SECONDS", output).strip()
