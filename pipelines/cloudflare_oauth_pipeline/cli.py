@@ -223,6 +223,9 @@ def check(
 @app.command()
 def demo(
     db: Annotated[Path, typer.Option(metavar="PATH", help="DuckDB file to sync into.")] = Path("demo.duckdb"),
+    days: Annotated[
+        int, typer.Option(metavar="N", min=0, max=60, help="Let so many days pass, with a sync after each.")
+    ] = 0,
     output: OutputFormat = Format.table,
     progress: ProgressOption = ProgressMode.auto,
 ) -> None:
@@ -231,12 +234,11 @@ def demo(
     Starts a stand-in for Cloudflare's API on a free loopback port, with the OAuth clients of a made-up
     organisation, some of them careless, and syncs from it as `sync` would.
 
-    Example: `cloudflare-oauth demo`
+    Example: `cloudflare-oauth demo --days 7`
     """
-    summary = Summary(new_sync_id())
     target = Target(db=db, pipeline_name="cloudflare_oauth_demo")
     with _reported_errors(), show_progress(progress.value) as observer:
-        run_demo(target, observer=observer, summary=summary)
+        summary = run_demo(target, days=days, observer=observer)
     if output is Format.json:
         terminal.print_json(summary.as_json())
     else:

@@ -1,5 +1,7 @@
 """The demo: the bundled API, and a sync from it."""
 
+from datetime import UTC, datetime, timedelta
+
 from cloudflare_oauth import events
 
 from .destination import Target
@@ -8,8 +10,13 @@ from .summary import Summary
 from .sync import sync
 
 
-def run_demo(target: Target, *, observer: events.Observer, summary: Summary) -> None:
-    """Sync from the bundled API into a DuckDB file.
+def run_demo(target: Target, *, days: int = 0, observer: events.Observer) -> Summary:
+    """Sync from the bundled API into a DuckDB file, and once more after each of so many days.
+
+    The days pass in an instant, but the change log has them one after another, up to today.
+
+    Returns:
+        The summary of the last sync.
 
     Raises:
         UsageError: the extra `demo` is not installed.
@@ -17,6 +24,7 @@ def run_demo(target: Target, *, observer: events.Observer, summary: Summary) -> 
     """
     try:
         from .demo import DEMO_TOKEN, DemoServer
+        from .demo.history import advance
         from .demo.population import demo_estate
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
@@ -24,5 +32,16 @@ def run_demo(target: Target, *, observer: events.Observer, summary: Summary) -> 
         raise UsageError(
             f"the demo needs the package {error.name}: pip install 'cloudflare-oauth-clients[demo]'"
         ) from None
+    today = datetime.now(UTC)
     with DemoServer(demo_estate()) as api:
-        sync(target, api_token=DEMO_TOKEN, base_url=api.base_url, observer=observer, summary=summary)
+        for day in range(days + 1):
+            if day:
+                advance(api.estate, day)
+            summary = sync(
+                target,
+                api_token=DEMO_TOKEN,
+                base_url=api.base_url,
+                observer=observer,
+                observed_at=today - timedelta(days=days - day),
+            )
+    return summary

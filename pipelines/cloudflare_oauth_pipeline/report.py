@@ -1,6 +1,10 @@
 """What the commands print for people."""
 
+import os
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -79,9 +83,20 @@ def print_next_steps(target: Target) -> None:
         console.print(printable_lines(query), soft_wrap=True)
         console.print(table(result.columns, result.fetchall()))
     db = target.duckdb_file
-    console.print(
-        f"2. What was found, and what has changed since?\n   cloudflare-oauth changes --db {db}", markup=False
+    own = OWN_QUERY.format(dataset=target.dataset)
+    steps = (
+        f"2. What was found, and what has changed since?\n"
+        f"   {_runnable('cloudflare-oauth')} changes --db {db}\n"
+        f"3. Ask your own:\n"
+        f"   {_runnable('python')} -c \"import duckdb; duckdb.connect('{db}').sql('{own}').show()\""
     )
-    console.print("3. Ask your own:", markup=False)
-    own = f"import duckdb; duckdb.connect('{db}').sql('{OWN_QUERY.format(dataset=target.dataset)}').show()"
-    console.print(f'   python -c "{own}"', markup=False, soft_wrap=True)
+    console.print(steps, markup=False, soft_wrap=True)
+
+
+def _runnable(program: str) -> str:
+    """How to call a program of this environment from here: by its name, if that finds it."""
+    ours = Path(sys.executable).with_name(program)
+    found = shutil.which(program)
+    if found is not None and Path(found).parent == ours.parent:
+        return program
+    return os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours)

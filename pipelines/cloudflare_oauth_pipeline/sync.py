@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -26,6 +27,7 @@ def sync(
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     dry_run: bool = False,
     limits: Limits | None = None,
+    observed_at: datetime | None = None,
     observer: events.Observer = events.ignore,
     summary: Summary | None = None,
 ) -> Summary:
@@ -33,6 +35,7 @@ def sync(
 
     Args:
         dry_run: compare and count, and write nothing.
+        observed_at: when what is new counts as first seen; now by default.
         observer: is told what happens, from more than one thread.
         summary: counts into this one, which so tells how far a failed sync came.
 
@@ -58,6 +61,7 @@ def sync(
         limits=limits,
         observer=observe,
         sync_id=summary.sync_id,
+        observed_at=observed_at,
     )
     try:
         with explained(target), _unwrapped(summary):

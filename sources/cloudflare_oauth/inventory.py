@@ -6,7 +6,7 @@ Every step yields a `Rows`: the rows to write, by table. Those of one account co
 import secrets
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,8 +27,8 @@ Rows = dict[str, list[JSON]]
 
 
 def new_sync_id() -> str:
-    """A new id that sorts after those of earlier seconds."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    """A new id that sorts after those of earlier syncs."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
 
 
 @dataclass(kw_only=True)
@@ -44,8 +44,8 @@ class Inventory:
     exclude_account_ids: Collection[str] = ()
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
     observer: events.Observer = events.ignore
-    sync_id: str = field(default_factory=new_sync_id)
-    observed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    sync_id: str
+    observed_at: datetime
 
     def take(self) -> Iterator[Rows]:
         """Read everything and yield what is to be written.

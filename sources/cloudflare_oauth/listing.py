@@ -156,8 +156,8 @@ async def list_all(
     for _ in range(READINGS - 1):
         if reading.is_proof(known):
             return reading.listing(None)
-        # Counted, and still no proof: something known is missing, so now every page is looked at.
-        earlier, reading = reading, await read(to_the_end=reading.counted)
+        # Counted, and still no proof: something known is missing, so from now on to the end.
+        earlier, reading = reading, await read(to_the_end=reading.to_the_end or reading.counted)
         if reading.agrees_with(earlier):
             # Reading once more would say the same again.
             return reading.listing(reading.problem)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.pipeline import PipelineContext
+from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource
 
 from . import events
@@ -99,7 +100,7 @@ def _resources(connection: Connection, options: "Options") -> Sequence[DltResour
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How an inventory is taken; as `cloudflare_oauth` says."""
+    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now by default."""
 
     exclude_account_ids: Sequence[str] = ()
     concurrency: int = DEFAULT_CONCURRENCY
@@ -107,6 +108,7 @@ class Options:
     limits: Limits | None = None
     observer: events.Observer = events.ignore
     sync_id: str = field(default_factory=new_sync_id)
+    observed_at: datetime | None = None
 
 
 def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, options: Options) -> Iterator[Rows]:
@@ -130,6 +132,7 @@ def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, option
             max_delete_fraction=options.max_delete_fraction,
             observer=options.observer,
             sync_id=options.sync_id,
+            observed_at=options.observed_at or datetime.now(UTC),
         ).take()
 
 
@@ -163,6 +166,8 @@ def make_client(
 
 def active_pipeline() -> dlt.Pipeline | None:
     """The pipeline that is extracting; None if the source is iterated by itself."""
-    context = Container()[PipelineContext]
-    pipeline: Any = context.pipeline() if context.is_active() else None
-    return pipeline  # type: ignore[no-any-return]
+    # A pipeline stays active after its run; while it extracts, there is a load package.
+    if LoadPackageStateInjectableContext not in Container():
+        return None
+    pipeline: dlt.Pipeline = dlt.current.pipeline()
+    return pipeline

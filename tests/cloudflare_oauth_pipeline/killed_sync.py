@@ -53,6 +53,8 @@ def kill_at(stage: str, nth: int) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever runs the tests in the background has made their children ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     kill_at(sys.argv[1], int(sys.argv[2]))
     sys.argv = ["cloudflare-oauth", *sys.argv[3:]]
     from cloudflare_oauth_pipeline.cli import main

@@ -40,7 +40,7 @@ def comparable(document: Document) -> Document:
     return result
 
 
-def stored(db: Path, dataset: str = "cloudflare") -> Estate:
+def stored(db: Path | str, dataset: str = "cloudflare") -> Estate:
     """The clients in `oauth_clients` and its declared child tables, by account and client, comparable."""
     estate: Estate = defaultdict(dict)
     with duckdb.connect(str(db), read_only=True) as connection:
@@ -66,7 +66,7 @@ def stored(db: Path, dataset: str = "cloudflare") -> Estate:
     return {account_id: clients for account_id, clients in estate.items() if clients}
 
 
-def replayed(db: Path, dataset: str = "cloudflare") -> Estate:
+def replayed(db: Path | str, dataset: str = "cloudflare") -> Estate:
     """The clients that the change log, replayed from the start, ends with; comparable."""
     estate: Estate = defaultdict(dict)
     for row in log(db, dataset):
@@ -79,7 +79,7 @@ def replayed(db: Path, dataset: str = "cloudflare") -> Estate:
     return {account_id: clients for account_id, clients in estate.items() if clients}
 
 
-def log(db: Path, dataset: str = "cloudflare") -> list[dict[str, Any]]:
+def log(db: Path | str, dataset: str = "cloudflare") -> list[dict[str, Any]]:
     """The rows of the change log, each client's in the order in which one follows another."""
     with duckdb.connect(str(db), read_only=True) as connection:
         changes = connection.table(f"{dataset}.oauth_client_changes")

@@ -76,7 +76,7 @@ def test_help_reads_like_documentation_with_an_example(run: Run, command: str) -
 
 
 def test_the_output_in_the_readme_is_what_the_demo_prints(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the id of the sync and the seconds it took."""
+    """But for the id of the sync, the seconds it took, and where the programs lie."""
     monkeypatch.setenv("COLUMNS", "80")
     shown = README.split("<!-- output of: cloudflare-oauth demo -->\n```text\n")[1].split("```")[0]
 
@@ -86,5 +86,6 @@ def test_the_output_in_the_readme_is_what_the_demo_prints(run: Run, monkeypatch:
 
 
 def masked(output: str) -> str:
-    output = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "SYNC", output)
+    output = re.sub(r"\d{8}T[\d.]{13}Z-[0-9a-f]{4}", "SYNC", output)
+    output = re.sub(r"\S*/bin/(?=cloudflare-oauth|python)", "", output)
     return re.sub(r"\d+\.\d s", "SECONDS", output).strip()

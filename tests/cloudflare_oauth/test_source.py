@@ -1,0 +1,276 @@
+"""The dlt source in a plain dlt pipeline: the tables equal the API's answer."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cloudflare_oauth import Limits, cloudflare_oauth
+from cloudflare_oauth_pipeline.demo import ABSENT, DEMO_TOKEN, DemoServer, Estate, ResultInfo, faults
+from tests.cloudflare_oauth_pipeline import reconstruction
+
+from .conftest import LIMITS
+
+ACCOUNTS = ("a" * 32, "b" * 32)
+HOSTILE = [
+    "",
+    " ",
+    "'); DROP TABLE oauth_clients; --",
+    "<img src=x onerror=alert(1)>",
+    '=HYPERLINK("https://evil.example")',
+    "\x00 and \x1b[31m",
+    "Ω ≈ ç √ ∫ 🦆 \u202e \u2028",
+    "x" * 70_000,
+    "null",
+    "2026-06-03T00:00:00Z",
+    "NaN",
+    "\\N",
+    '{"json": true}',
+    "\ufeffbom",
+    "\uf026",
+]
+
+
+def load(api: DemoServer, folder: Path, **arguments: Any) -> Path:
+    """Run the source in a pipeline as anyone would; returns the DuckDB file."""
+    db = folder / "clients.duckdb"
+    pipeline = dlt.pipeline(
+        "test",
+        pipelines_dir=str(folder / arguments.pop("home", "dlt")),
+        destination=dlt.destinations.duckdb(str(db)),
+        dataset_name="cloudflare",
+    )
+    arguments.setdefault("limits", LIMITS)
+    pipeline.run(cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url, **arguments))
+    return db
+
+
+def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(db), read_only=True) as connection:
+        connection.sql("SET search_path = 'cloudflare'")
+        return connection.sql(query).fetchall()
+
+
+def listed(estate: Estate) -> reconstruction.Estate:
+    return {
+        account: {one["client_id"]: reconstruction.comparable(one) for one in estate.clients(account)}
+        for account in estate.account_ids()
+        if estate.clients(account)
+    }
+
+
+texts = st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=["Cs", "Co"]), max_size=20)
+arrays = st.sampled_from([ABSENT, None, []]) | st.lists(texts, max_size=4)
+moments = st.sampled_from([ABSENT, None, "2026-06-03T00:00:00Z", "2026-06-03T02:00:00.5+02:00"])
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | texts
+clients = st.fixed_dictionaries(
+    {},
+    optional={
+        "visibility": st.sampled_from(["public", "private", "something new"]),
+        "client_name": st.none() | texts,
+        "client_uri": texts,
+        "has_rotated_secret": st.none() | st.booleans(),
+        "created_at": moments,
+        "updated_at": moments,
+        "client_uri_verification": st.sampled_from([None, {}])
+        | st.fixed_dictionaries({}, optional={"status": texts, "text": st.none() | texts}),
+        "new_text": texts,
+        "new_flag": st.none() | st.booleans(),
+        "new_number": st.integers(-(2**63), 2**63 - 1),
+        "new_object": st.fixed_dictionaries({}, optional={"inner": texts}),
+        **dict.fromkeys(reconstruction.ARRAYS, arrays),
+    },
+)
+estates = st.lists(
+    st.dictionaries(st.text("xyz-", min_size=1, max_size=3), clients, max_size=25), min_size=2, max_size=2
+)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(first=estates, second=estates)
+def test_the_tables_equal_the_api_for_any_estate(
+    first: list[dict[str, dict[str, Any]]], second: list[dict[str, dict[str, Any]]]
+) -> None:
+    """Promise 1, row for row, for a first load and for whatever comes after it.
+
+    Null, missing and empty arrays, fields nobody declared, any text, one `client_id` in two accounts.
+    """
+    with DemoServer() as api, tempfile.TemporaryDirectory() as folder:
+        for accounts in (first, second):
+            for account, documents in zip(ACCOUNTS, accounts, strict=True):
+                if account in api.estate.account_ids():
+                    api.estate.remove_account(account)
+                api.estate.add_account(account)
+                for client_id, fields in documents.items():
+                    sent = {name: value for name, value in fields.items() if value is not ABSENT}
+                    api.estate.add(account, client_id=client_id, **sent)
+
+            db = load(api, Path(folder), max_delete_fraction=1)
+
+            assert reconstruction.stored(db) == listed(api.estate)
+            assert reconstruction.replayed(db) == listed(api.estate)
+
+
+def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: DemoServer, tmp_path: Path) -> None:
+    """A field the API adds tomorrow arrives by itself."""
+    api.estate.add(ACCOUNTS[0], client_id="1", audiences=["x", "y"], tier=3, owners=[{"mail": "m"}])
+
+    db = load(api, tmp_path)
+
+    query = "SELECT account_id, client_id, value, _dlt_list_idx FROM oauth_clients__audiences ORDER BY 4"
+    assert rows(db, query) == [(ACCOUNTS[0], "1", "x", 0), (ACCOUNTS[0], "1", "y", 1)]
+    assert rows(db, "SELECT tier FROM oauth_clients") == [(3,)]
+    assert rows(db, "SELECT client_id, mail FROM oauth_clients__owners") == [("1", "m")]
+
+
+def test_every_table_and_column_is_described(api: DemoServer, tmp_path: Path) -> None:
+    """All of them exist after a first load that found nothing."""
+    api.estate.add_account(ACCOUNTS[0])
+    source = cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url)
+
+    db = load(api, tmp_path)
+
+    tables = source.schema.data_tables()
+    assert all(table["description"].startswith("Each row is ") for table in tables)
+    assert all(column["description"] for table in tables for column in table["columns"].values())
+    for table in tables:
+        stored = {name for (name, *_) in rows(db, f"DESCRIBE {table['name']}")}
+        assert stored >= set(table["columns"])
+
+
+def test_nothing_changed_nothing_written(api: DemoServer, tmp_path: Path) -> None:
+    """Promise 5: only `account_syncs` grows, and every other row keeps its `_dlt_load_id`."""
+    for account in ACCOUNTS:
+        for number in range(30):
+            api.estate.add(account, client_id=str(number), scopes=["b", "a"], redirect_uris=["https://x/"])
+    api.estate.put(ACCOUNTS[0], {"no": "id"})
+    db = load(api, tmp_path)
+    names = ["accounts", "oauth_clients", "oauth_client_changes", "oauth_scopes", "rejected_rows"]
+    names += ["oauth_clients__scopes", "oauth_clients__redirect_uris"]
+    before = {name: sorted(rows(db, f"SELECT * FROM {name}"), key=repr) for name in names}
+    for account in ACCOUNTS:
+        api.estate.shuffle(account, 1)
+        api.estate.change(account, "1", scopes=["a", "b"])
+
+    load(api, tmp_path)
+
+    assert {name: sorted(rows(db, f"SELECT * FROM {name}"), key=repr) for name in names} == before
+    assert rows(db, "SELECT count(*), count(DISTINCT sync_id) FROM account_syncs") == [(4, 2)]
+
+
+def test_back_and_forth_is_two_changes(api: DemoServer, tmp_path: Path) -> None:
+    """Promise 4: what is as it was before has changed twice."""
+    api.estate.add(ACCOUNTS[0], client_id="1", client_name="one")
+    db = load(api, tmp_path)
+    for name in ("two", "one"):
+        api.estate.change(ACCOUNTS[0], "1", client_name=name)
+        load(api, tmp_path)
+
+    changes = [row["change"] for row in reconstruction.log(db)]
+    assert changes == ["baseline", "updated", "updated"]
+
+
+def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(
+    api: DemoServer, tmp_path: Path
+) -> None:
+    """Promise 3, and an account that was read empty before has a baseline."""
+    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a"])
+    api.estate.add_account(ACCOUNTS[1])
+    db = load(api, tmp_path)
+    api.estate.remove(ACCOUNTS[0], "1")
+    api.estate.add(ACCOUNTS[1], client_id="2")
+    load(api, tmp_path)
+
+    assert rows(db, "SELECT client_id FROM oauth_clients") == [("2",)]
+    assert rows(db, "SELECT count(*) FROM oauth_clients__scopes") == [(0,)]
+
+    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a"])
+    load(api, tmp_path)
+
+    logged = {(row["client_id"], row["change"]) for row in reconstruction.log(db)}
+    assert logged == {("1", "baseline"), ("1", "deleted"), ("1", "created"), ("2", "created")}
+
+
+def test_what_an_incomplete_listing_shows_is_loaded_and_what_it_lacks_is_kept(
+    api: DemoServer, tmp_path: Path
+) -> None:
+    """Promise 2: it adds and changes, and deletes nothing; its account has no baseline yet."""
+    api.estate.add(ACCOUNTS[0], client_id="1", client_name="one")
+    api.behaviour.result_info_of[ACCOUNTS[0]] = ResultInfo.off_by(1)
+    db = load(api, tmp_path)
+    api.estate.change(ACCOUNTS[0], "1", client_name="uno")
+    api.estate.add(ACCOUNTS[0], client_id="2")
+    load(api, tmp_path)
+    api.estate.remove(ACCOUNTS[0], "1")
+    load(api, tmp_path)
+
+    assert rows(db, "SELECT client_id, client_name FROM oauth_clients ORDER BY 1") == [
+        ("1", "uno"),
+        ("2", None),
+    ]
+    assert {row["change"] for row in reconstruction.log(db)} == {"baseline", "updated"}
+    assert rows(db, "SELECT DISTINCT status FROM account_syncs") == [("incomplete",)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "http_status"),
+    [
+        (faults.forbidden(), "forbidden", 403),
+        (faults.not_found(), "not_found", 404),
+        (faults.error(500), "failed", 500),
+        (faults.html(502), "failed", 502),
+        (faults.truncated(), "failed", None),
+        (faults.reset(), "failed", None),
+        (faults.never(), "failed", None),
+        (faults.unsuccessful(), "failed", 200),
+        (faults.wrong_result({}), "failed", 200),
+        (faults.redirect("https://elsewhere.example/"), "failed", 302),
+    ],
+)
+def test_a_failing_account_fails_alone_and_keeps_everything(
+    api: DemoServer, tmp_path: Path, fault: faults.Fault, status: str, http_status: int | None
+) -> None:
+    """Promises 2 and 9: its status is in `account_syncs`, the other account is up to date."""
+    for account in ACCOUNTS:
+        api.estate.add(account, client_id="1")
+    db = load(api, tmp_path)
+    for account in ACCOUNTS:
+        api.estate.remove(account, "1")
+    api.behaviour.break_(ACCOUNTS[0], fault)
+
+    load(api, tmp_path, limits=Limits(read_seconds=0.2, attempts=2, first_backoff_seconds=0.001))
+
+    assert rows(db, "SELECT account_id, client_id FROM oauth_clients") == [(ACCOUNTS[0], "1")]
+    last = "SELECT account_id, status, http_status FROM account_syncs ORDER BY sync_id DESC, 1 LIMIT 2"
+    assert rows(db, last) == [(ACCOUNTS[0], status, http_status), (ACCOUNTS[1], "complete", None)]
+
+
+def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: DemoServer, tmp_path: Path) -> None:
+    """What is stored is read from the destination, not from dlt's folder."""
+    api.estate.add(ACCOUNTS[0], client_id="1")
+    api.estate.add(ACCOUNTS[0], client_id="2")
+    load(api, tmp_path)
+    api.estate.remove(ACCOUNTS[0], "1")
+
+    db = load(api, tmp_path, home="another")
+
+    assert rows(db, "SELECT client_id FROM oauth_clients") == [("2",)]
+    assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline", "deleted"]
+
+
+def test_without_a_pipeline_everything_is_new(api: DemoServer) -> None:
+    """The source can be iterated by itself."""
+    api.estate.add(ACCOUNTS[0], client_id="1")
+    source = cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url)
+
+    assert [row["client_id"] for row in source.resources["oauth_clients"]] == ["1"]
