@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from cloudflare_oauth import CloudflareError, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
 from cloudflare_oauth.reader import open_reader
-from cloudflare_oauth.source import make_client
+from cloudflare_oauth.source import Options, make_client
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ def check(
     account_ids: Sequence[str] | None = None,
     exclude_account_ids: Sequence[str] = (),
     concurrency: int,
+    quota_share: float,
     observer: events.Observer = events.ignore,
 ) -> list[Access]:
     """Ask for one page of every account's clients; writes nothing.
@@ -41,9 +42,8 @@ def check(
     """
     connection = resolve_connection(account_ids=account_ids)
     excluded = set(checked_account_ids(exclude_account_ids))
-    with open_reader(
-        lambda: make_client(connection, concurrency, None, observer), concurrency=concurrency
-    ) as reader:
+    options = Options(concurrency=concurrency, quota_share=quota_share, observer=observer)
+    with open_reader(lambda: make_client(connection, options), concurrency=concurrency) as reader:
         names: dict[str, str | None]
         if connection.account_ids is None:
             listed = [item for item in reader.accounts().items if isinstance(item, dict)]

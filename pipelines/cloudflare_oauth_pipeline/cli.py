@@ -17,6 +17,7 @@ os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
 from cloudflare_oauth.configuration import checked_account_ids
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.quota import DEFAULT_SHARE
 from cloudflare_oauth.source import DEFAULT_CONCURRENCY
 
 from . import report, terminal
@@ -82,6 +83,15 @@ PipelineName = Annotated[
     str, typer.Option(metavar="NAME", help="Name of the dlt pipeline; give each shard of a dataset its own.")
 ]
 Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Requests in flight at once.")]
+QuotaShare = Annotated[
+    float,
+    typer.Option(
+        metavar="F",
+        min=0.01,
+        max=1.0,
+        help="Largest part of Cloudflare's quota to use; the rest is left to your other tools.",
+    ),
+]
 MaxDeleteFraction = Annotated[
     float,
     typer.Option(
@@ -108,6 +118,7 @@ def sync(
     dataset: Dataset = DEFAULT_DATASET,
     pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    quota_share: QuotaShare = DEFAULT_SHARE,
     max_delete_fraction: MaxDeleteFraction = DEFAULT_MAX_DELETE_FRACTION,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and report; write nothing.")] = False,
     output: OutputFormat = Format.table,
@@ -131,6 +142,7 @@ def sync(
                 account_ids=account,
                 exclude_account_ids=exclude_account or (),
                 concurrency=concurrency,
+                quota_share=quota_share,
                 max_delete_fraction=max_delete_fraction,
                 dry_run=dry_run,
                 observer=observer,
@@ -193,6 +205,7 @@ def check(
     account: Accounts = None,
     exclude_account: Excluded = None,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    quota_share: QuotaShare = DEFAULT_SHARE,
     output: OutputFormat = Format.table,
 ) -> None:
     """Say which accounts the credentials see, and which of them let their OAuth clients be read.
@@ -208,6 +221,7 @@ def check(
             account_ids=account,
             exclude_account_ids=exclude_account or (),
             concurrency=concurrency,
+            quota_share=quota_share,
             observer=observer,
         )
     if output is Format.json:

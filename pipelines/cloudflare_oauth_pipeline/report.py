@@ -1,6 +1,7 @@
 """What the commands print for people."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -99,4 +100,4 @@ def _runnable(program: str) -> str:
     found = shutil.which(program)
     if found is not None and Path(found).parent == ours.parent:
         return program
-    return os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours)
+    return shlex.quote(os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours))

@@ -9,6 +9,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import Connection, checked_account_ids, resolve_connection
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.quota import DEFAULT_SHARE
 from cloudflare_oauth.source import DEFAULT_CONCURRENCY, Options, inventory_source, take_inventory
 
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
@@ -24,6 +25,7 @@ def sync(
     api_token: str | None = None,
     base_url: str | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
+    quota_share: float = DEFAULT_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     dry_run: bool = False,
     limits: Limits | None = None,
@@ -57,6 +59,7 @@ def sync(
     options = Options(
         exclude_account_ids=checked_account_ids(exclude_account_ids),
         concurrency=concurrency,
+        quota_share=quota_share,
         max_delete_fraction=max_delete_fraction,
         limits=limits,
         observer=observe,

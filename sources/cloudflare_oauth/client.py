@@ -20,7 +20,7 @@ from .errors import (
     NotFoundError,
     RequestFailedError,
 )
-from .quota import LONGEST_BLOCK_SECONDS, Quota
+from .quota import DEFAULT_SHARE, LONGEST_BLOCK_SECONDS, Quota
 
 USER_AGENT = "cloudflare-oauth-clients"
 WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530})
@@ -88,11 +88,12 @@ class CloudflareClient:
         *,
         concurrency: int = 8,
         limits: Limits | None = None,
-        quota: Quota | None = None,
+        quota_share: float = DEFAULT_SHARE,
         observer: events.Observer = events.ignore,
     ) -> None:
         self.limits = limits or Limits()
-        self.quota = quota or Quota(lambda seconds, reason: observer(events.Waiting(seconds, reason)))
+        self.quota = Quota(quota_share, lambda seconds, reason: observer(events.Waiting(seconds, reason)))
+        self._slots = anyio.CapacityLimiter(concurrency)
         self._observer = observer
         self._secrets = credentials.secrets
         self._http = httpx.AsyncClient(
@@ -182,10 +183,11 @@ class CloudflareClient:
         )
 
     async def _send(self, path: str, params: dict[str, int], subject: str) -> httpx.Response:
-        await self.quota.admit()
         try:
-            with anyio.fail_after(self.limits.total_seconds):
-                return await self._http.get(path, params=params)
+            # The clock starts when the request does, not when it gets in line.
+            async with self._slots, self.quota.request():
+                with anyio.fail_after(self.limits.total_seconds):
+                    response = await self._http.get(path, params=params)
         except (httpx.TimeoutException, TimeoutError):
             raise _TemporaryError(
                 f"{subject}: no answer from {self._http.base_url.host} in time; "
@@ -198,6 +200,8 @@ class CloudflareClient:
                 f"{subject}: {self._http.base_url.host} could not be reached ({_reason(error)}); "
                 "check the network and CLOUDFLARE_BASE_URL"
             ) from None
+        self.quota.learn(response.headers)
+        return response
 
     def _checked(self, response: httpx.Response, subject: str) -> Answer:
         status = response.status_code

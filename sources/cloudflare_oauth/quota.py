@@ -1,33 +1,162 @@
-"""Cloudflare's quota: when a request may be made."""
+"""Cloudflare's quota: when a request may be made, so that the user's other tools keep their share.
 
+Cloudflare tells on every answer how much of each quota is left (`Ratelimit`, `Ratelimit-Policy`: RFC
+9651 structured fields). While there is room, requests go at full speed; when what is left comes down
+to the reserve, everybody waits for the next window, and one request alone finds out whether it has
+begun. An API that tells nothing is held to Cloudflare's documented quota all the same.
+"""
+
+import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import anyio
+import http_sf
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 DEFAULT_SHARE = 0.9
+DOCUMENTED_REQUESTS = 1_200
+DOCUMENTED_WINDOW_SECONDS = 300
 # Cloudflare blocks for five minutes; a longer wait is not its rate limit any more.
 LONGEST_BLOCK_SECONDS = 360.0
+# The header counts whole seconds, so what looks like now may still be most of a second away.
+SHORTEST_WAIT_SECONDS = 1.0
+
+
+@dataclass
+class _Window:
+    """One quota as the answers tell it: how many requests are left, and when it is whole again."""
+
+    limit: int
+    reserve: int
+    left: int
+    resets_at: float
+
+    def learn(self, now: float, left: int, resets_at: float) -> None:
+        is_next = now >= self.resets_at or resets_at > self.resets_at + SHORTEST_WAIT_SECONDS
+        # Answers overtake each other: within a window the lowest count and the earliest end are true.
+        self.left = left if is_next else min(left, self.left)
+        self.resets_at = resets_at if is_next else min(resets_at, self.resets_at)
 
 
 class Quota:
-    """One gate for all requests of a run: a block stops every one of them, not only the one it hit."""
+    """One gate for all requests of a run: a wait holds every one of them, not only the one it hit.
 
-    def __init__(self, on_wait: Callable[[float, str], None]) -> None:
+    To be used in one event loop. `on_wait` is told how many seconds are waited, and why.
+    """
+
+    def __init__(
+        self, share: float = DEFAULT_SHARE, on_wait: Callable[[float, str], None] = lambda *_: None
+    ) -> None:
+        self._share = share
         self._on_wait = on_wait
-        self._blocked_until = 0.0
+        self._closed_until = 0.0
+        self._in_flight = 0
+        self._answered = anyio.Event()
+        # Before the first answer nobody knows what is left: None. An answer may also tell nothing: {}.
+        self._windows: dict[str, _Window] | None = None
+        self._documented = RateLimitItemPerSecond(
+            max(1, math.floor(DOCUMENTED_REQUESTS * share)), DOCUMENTED_WINDOW_SECONDS
+        )
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    async def admit(self) -> None:
-        """Return as soon as a request may be made."""
-        # Again and again, because the block may be prolonged while it is waited out.
-        while (seconds := self._blocked_until - time.monotonic()) > 0:  # noqa: ASYNC110
-            await anyio.sleep(seconds)
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        """Wait until a request may be made; it is in flight until the context ends."""
+        while not self._may_go(time.monotonic()):
+            await self._wait()
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            for window in (self._windows or {}).values():
+                # Unless its answer tells better, it counted.
+                window.left -= 1
+            self._answered.set()
+            self._answered = anyio.Event()
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Take from an answer what it says of the quota; to be called when its request is over."""
+        now = time.monotonic()
+        limits = {name: values.get("q") for name, values in _parsed(headers, "ratelimit-policy")}
+        told = {name: values for name, values in _parsed(headers, "ratelimit") if _is_count(values.get("r"))}
+        if not told:
+            if self._windows is None:
+                # The request that found it out counts, too.
+                self._limiter.hit(self._documented)
+                self._windows = {}
+            return
+        windows = self._windows = self._windows or {}
+        for name, values in told.items():
+            limit = limits.get(name)
+            limit = limit if _is_count(limit) else DOCUMENTED_REQUESTS
+            seconds = values.get("t")
+            resets_at = now + (seconds if _is_count(seconds) else DOCUMENTED_WINDOW_SECONDS)
+            # The small number makes up for shares such as 0.7, which no float is exactly.
+            reserve = limit - math.floor(limit * self._share + 1e-9)
+            if values["r"] <= reserve:
+                resets_at = max(resets_at, now + SHORTEST_WAIT_SECONDS)
+            if name not in windows:
+                windows[name] = _Window(limit, reserve, values["r"], resets_at)
+            windows[name].learn(now, values["r"], resets_at)
 
     def block(self, seconds: float, reason: str) -> None:
         """Let no request through for so many seconds."""
         now = time.monotonic()
         # Blocks overlap when several requests in flight are refused; only what one adds is told.
-        added_seconds = now + seconds - max(self._blocked_until, now)
+        added_seconds = now + seconds - max(self._closed_until, now)
         if added_seconds > 0:
-            self._blocked_until = now + seconds
+            self._closed_until = now + seconds
             self._on_wait(added_seconds, reason)
+
+    def _may_go(self, now: float) -> bool:
+        if now < self._closed_until:
+            return False
+        if self._windows is None or any(now >= window.resets_at for window in self._windows.values()):
+            # One request alone finds out what is left.
+            return self._in_flight == 0
+        if not self._windows:
+            return self._limiter.hit(self._documented)
+        # Those in flight may not have been counted yet.
+        return all(window.left - self._in_flight > window.reserve for window in self._windows.values())
+
+    async def _wait(self) -> None:
+        now = time.monotonic()
+        if now < self._closed_until:
+            await anyio.sleep(self._closed_until - now)
+        elif self._in_flight:
+            # Every answer tells anew what is left.
+            await self._answered.wait()
+        elif self._windows:
+            used_up = [window for window in self._windows.values() if window.left <= window.reserve]
+            window = max(used_up, key=lambda one: one.resets_at)
+            self.block(
+                window.resets_at - now,
+                f"{max(window.left, 0)} of {window.limit} requests are left, kept for your other tools",
+            )
+        else:
+            seconds = self._limiter.get_window_stats(self._documented).reset_time - time.time()
+            self.block(
+                max(seconds, SHORTEST_WAIT_SECONDS), "Cloudflare does not say what is left of its quota"
+            )
+
+
+def _parsed(headers: Mapping[str, str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The members of a structured list and their parameters; none if it is absent or malformed."""
+    try:
+        members: Any = http_sf.parse(headers.get(name, "").encode(), tltype="list")
+    except ValueError:
+        return
+    for value, parameters in members:
+        if isinstance(value, str):
+            yield str(value), dict(parameters)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and value >= 0

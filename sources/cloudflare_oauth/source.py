@@ -16,6 +16,7 @@ from .client import CloudflareClient, Limits
 from .configuration import Connection, checked_account_ids, resolve_connection
 from .content import JSON
 from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
+from .quota import DEFAULT_SHARE
 from .reader import open_reader
 from .schema import LOGS, SCHEMA_NAME, TABLES, declare_tables
 from .stored import create_tables, read_stored
@@ -34,6 +35,7 @@ def cloudflare_oauth(
     api_key: str | None = None,
     base_url: str | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
+    quota_share: float = DEFAULT_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     limits: Limits | None = None,
     observer: events.Observer = events.ignore,
@@ -49,6 +51,7 @@ def cloudflare_oauth(
         account_ids: read these accounts and list none; also `CLOUDFLARE_ACCOUNT_ID`.
         api_token: or `email` and `api_key`; also the environment or dlt's configuration.
         concurrency: requests in flight at once.
+        quota_share: largest part of Cloudflare's quota to use (0 to 1).
         max_delete_fraction: of an account's known clients, how many may vanish at once (0 to 1).
         limits: time limits and attempts of a request.
         observer: is told what happens, from more than one thread.
@@ -67,6 +70,7 @@ def cloudflare_oauth(
     options = Options(
         exclude_account_ids=checked_account_ids(exclude_account_ids),
         concurrency=concurrency,
+        quota_share=quota_share,
         max_delete_fraction=max_delete_fraction,
         limits=limits,
         observer=observer,
@@ -104,6 +108,7 @@ class Options:
 
     exclude_account_ids: Sequence[str] = ()
     concurrency: int = DEFAULT_CONCURRENCY
+    quota_share: float = DEFAULT_SHARE
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
     limits: Limits | None = None
     observer: events.Observer = events.ignore
@@ -120,10 +125,7 @@ def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, option
         CloudflareError: the accounts cannot be listed, or there are none.
     """
     stored = read_stored(pipeline)
-    with open_reader(
-        lambda: make_client(connection, options.concurrency, options.limits, options.observer),
-        concurrency=options.concurrency,
-    ) as reader:
+    with open_reader(lambda: make_client(connection, options), concurrency=options.concurrency) as reader:
         yield from Inventory(
             reader=reader,
             stored=stored,
@@ -151,16 +153,15 @@ def _table(name: str) -> DltResource:
     return resource
 
 
-def make_client(
-    connection: Connection, concurrency: int, limits: Limits | None, observer: events.Observer
-) -> CloudflareClient:
+def make_client(connection: Connection, options: Options) -> CloudflareClient:
     """A client for a connection."""
     return CloudflareClient(
         connection.base_url,
         connection.credentials,
-        concurrency=concurrency,
-        limits=limits,
-        observer=observer,
+        concurrency=options.concurrency,
+        quota_share=options.quota_share,
+        limits=options.limits,
+        observer=options.observer,
     )
 
 

@@ -87,5 +87,5 @@ def test_the_output_in_the_readme_is_what_the_demo_prints(run: Run, monkeypatch:
 
 def masked(output: str) -> str:
     output = re.sub(r"\d{8}T[\d.]{13}Z-[0-9a-f]{4}", "SYNC", output)
-    output = re.sub(r"\S*/bin/(?=cloudflare-oauth|python)", "", output)
+    output = re.sub(r"^   \S.*/bin/(cloudflare-oauth|python)'?", r"   \1", output, flags=re.MULTILINE)
     return re.sub(r"\d+\.\d s", "SECONDS", output).strip()
