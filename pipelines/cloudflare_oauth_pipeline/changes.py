@@ -1,10 +1,9 @@
 """The change log, read back."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -12,13 +11,10 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from cloudflare_oauth.schema import OAUTH_CLIENT_CHANGES, declared_schema
 
 from .destination import Target, open_for_reading
-from .errors import DestinationError, UsageError
+from .errors import DestinationError
 
 COLUMNS = tuple(column.name for column in OAUTH_CLIENT_CHANGES)
 ROWS_PER_FETCH = 1_000
-
-_AGE = re.compile(r"(\d{1,6})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -56,21 +52,6 @@ def read_changes(
             raise DestinationError(f"{target} has no change log yet: run `cloudflare-oauth sync`") from None
     rows.sort(key=lambda row: (row["observed_at"], row["account_id"], row["client_id"]))
     return ChangeLog(rows, {account_id: name for account_id, name in names.items() if name})
-
-
-def parse_since(text: str, now: datetime | None = None) -> datetime:
-    """A moment: an age before now (`30m`, `12h`, `7d`, `2w`), a date or a timestamp (UTC unless it says).
-
-    Raises:
-        UsageError: it is none of them.
-    """
-    if age := _AGE.fullmatch(text):
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text!r}: use an age (12h, 7d, 2w) or a date (2026-11-23).") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _row(values: Sequence[Any]) -> dict[str, Any]:

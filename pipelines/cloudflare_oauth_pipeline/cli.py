@@ -21,11 +21,12 @@ from cloudflare_oauth.quota import DEFAULT_SHARE
 from cloudflare_oauth.source import DEFAULT_CONCURRENCY
 
 from . import report, terminal
-from .changes import COLUMNS, parse_since, read_changes
+from .changes import COLUMNS, read_changes
 from .check import check as check_access
 from .demo_sync import run_demo
 from .destination import DEFAULT_DATASET, DEFAULT_DB, DEFAULT_PIPELINE_NAME, Target
 from .errors import InterruptedSyncError, SyncError, UsageError
+from .moments import parse_age, parse_since
 from .progress import show_progress
 from .spreadsheet import print_csv
 from .summary import ExitCode, Summary
@@ -120,6 +121,10 @@ def sync(
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
     quota_share: QuotaShare = DEFAULT_SHARE,
     max_delete_fraction: MaxDeleteFraction = DEFAULT_MAX_DELETE_FRACTION,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Leave out accounts read completely within this age (`6h`, `2d`)."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and report; write nothing.")] = False,
     output: OutputFormat = Format.table,
     progress: ProgressOption = ProgressMode.auto,
@@ -144,6 +149,7 @@ def sync(
                 concurrency=concurrency,
                 quota_share=quota_share,
                 max_delete_fraction=max_delete_fraction,
+                resume_within=parse_age(resume) if resume else None,
                 dry_run=dry_run,
                 observer=observer,
                 summary=summary,

@@ -45,7 +45,7 @@ class Summary:
     failed: bool = False
     partial: bool = False
     usable_answers: int = 0
-    has_read_everything: bool = False
+    accounts_loaded: int = 0
 
     def observe(self, event: events.Event) -> None:
         """Count an event of the source."""
@@ -65,8 +65,6 @@ class Summary:
                 self.clients.update({name: row[name] for name in CLIENT_COUNTS})
                 if row.get("error_message"):
                     self.problems.append(row)
-            case events.ReadingDone():
-                self.has_read_everything = True
             case events.Warned(message, partial):
                 self.warnings.append(message)
                 self.partial = self.partial or partial

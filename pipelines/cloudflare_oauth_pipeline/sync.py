@@ -1,8 +1,8 @@
 """The main job: one sync of everything the credentials can see into one dataset."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -10,8 +10,15 @@ from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import Connection, checked_account_ids, resolve_connection
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
 from cloudflare_oauth.quota import DEFAULT_SHARE
-from cloudflare_oauth.source import DEFAULT_CONCURRENCY, Options, inventory_source, take_inventory
+from cloudflare_oauth.source import (
+    DEFAULT_CONCURRENCY,
+    Options,
+    inventory_source,
+    rows_to_write,
+    take_inventory,
+)
 
+from . import batches
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
 from .errors import InterruptedSyncError
 from .summary import Summary
@@ -27,7 +34,9 @@ def sync(
     concurrency: int = DEFAULT_CONCURRENCY,
     quota_share: float = DEFAULT_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
+    resume_within: timedelta | None = None,
     dry_run: bool = False,
+    batch_rows: int = batches.ROWS,
     limits: Limits | None = None,
     observed_at: datetime | None = None,
     observer: events.Observer = events.ignore,
@@ -36,6 +45,8 @@ def sync(
     """Make the dataset equal to what Cloudflare holds.
 
     Args:
+        resume_within: accounts that were read and loaded completely so recently are left out.
+        batch_rows: load what has been read after so many rows.
         dry_run: compare and count, and write nothing.
         observed_at: when what is new counts as first seen; now by default.
         observer: is told what happens, from more than one thread.
@@ -65,20 +76,30 @@ def sync(
         observer=observe,
         sync_id=summary.sync_id,
         observed_at=observed_at,
+        resume_since=datetime.now(UTC) - resume_within if resume_within else None,
     )
     try:
         with explained(target), _unwrapped(summary):
             if dry_run:
                 _compare(target, connection, options)
             else:
-                with open_pipeline(target) as pipeline:
-                    pipeline.run(inventory_source(connection, options))
+                _load(target, connection, options, summary, batch_rows)
     except BaseException:
         summary.failed = True
         raise
     finally:
         summary.finish()
     return summary
+
+
+def _load(
+    target: Target, connection: Connection, options: Options, summary: Summary, batch_rows: int
+) -> None:
+    """Load whole accounts, batch by batch, while the next ones are being read."""
+    with open_pipeline(target) as pipeline, closing(rows_to_write(pipeline, connection, options)) as pieces:
+        for batch in batches.cut(pieces, rows=batch_rows):
+            pipeline.run(inventory_source(batch))
+            summary.accounts_loaded = summary.accounts.total()
 
 
 def _compare(target: Target, connection: Connection, options: Options) -> None:
@@ -102,9 +123,6 @@ def _unwrapped(summary: Summary) -> Iterator[None]:
             if isinstance(cause, CloudflareOAuthError):
                 raise cause from None
             if isinstance(cause, KeyboardInterrupt):
-                raise InterruptedSyncError(
-                    "interrupted while loading: what is loaded stays, the next sync loads the rest"
-                    if summary.has_read_everything
-                    else "interrupted while reading: nothing of this sync was loaded"
-                ) from None
+                loaded = f"{summary.accounts_loaded} of {summary.total_accounts} accounts were loaded"
+                raise InterruptedSyncError(f"interrupted: {loaded}; the next sync does the rest") from None
         raise

@@ -36,11 +36,6 @@ class AccountDone:
 
 
 @dataclass(frozen=True)
-class ReadingDone:
-    """Everything has been read; what follows is the destination's work."""
-
-
-@dataclass(frozen=True)
 class Warned:
     """Something that has no row of its own in `account_syncs`; `partial` if anything is missing for it."""
 
@@ -48,7 +43,7 @@ class Warned:
     partial: bool
 
 
-Event = AccountsFound | RequestDone | Waiting | AccountDone | ReadingDone | Warned
+Event = AccountsFound | RequestDone | Waiting | AccountDone | Warned
 Observer = Callable[[Event], None]
 
 

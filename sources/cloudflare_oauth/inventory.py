@@ -36,6 +36,7 @@ class Inventory:
     """Takes the inventory once.
 
     `account_ids`: read these and list no accounts; None reads every account that is listed.
+    `resume_since`: accounts that were read and loaded completely since then are not read again.
     """
 
     reader: Reader
@@ -46,6 +47,7 @@ class Inventory:
     observer: events.Observer = events.ignore
     sync_id: str
     observed_at: datetime
+    resume_since: datetime | None = None
 
     def take(self) -> Iterator[Rows]:
         """Read everything and yield what is to be written.
@@ -57,11 +59,26 @@ class Inventory:
         scopes = self.reader.scopes()
         account_ids, rows = self._discovered() if self.account_ids is None else self._named()
         yield rows
+        account_ids = self._without_those_done(account_ids)
         self.observer(events.AccountsFound(len(account_ids)))
         for reading in self.reader.oauth_clients(account_ids, lambda id_: self.stored.account(id_).known):
-            yield self._account(reading)
+            yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
-        self.observer(events.ReadingDone())
+
+    def _without_those_done(self, account_ids: list[str]) -> list[str]:
+        if self.resume_since is None:
+            return account_ids
+        left = []
+        for account_id in account_ids:
+            completed_at = self.stored.account(account_id).completed_at
+            if completed_at is None or completed_at < self.resume_since:
+                left.append(account_id)
+        self._warn(
+            f"{len(account_ids) - len(left)} of {len(account_ids)} accounts were read completely since "
+            f"{self.resume_since:%Y-%m-%d %H:%M} UTC and are left out",
+            partial=False,
+        )
+        return left
 
     def _discovered(self) -> tuple[list[str], Rows]:
         listing = self.reader.accounts()

@@ -19,6 +19,8 @@ from .client import CloudflareClient, Usage
 from .errors import CloudflareError
 from .listing import Listing, list_all, list_first_page
 
+LONGEST_SILENCE_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class AccountReading:
@@ -58,8 +60,10 @@ class Reader:
 
     def oauth_clients(
         self, account_ids: Iterable[str], known: Callable[[str], Collection[str]]
-    ) -> Iterator[AccountReading]:
+    ) -> Iterator[AccountReading | None]:
         """List the OAuth clients of accounts, each account as soon as it has been read.
+
+        While there is nothing to tell, None comes once a second, so that nobody waits in the dark.
 
         Source: `GET /accounts/{account_id}/oauth_clients`.
 
@@ -89,16 +93,22 @@ class Reader:
             path, subject = _clients_path(account_id), f"account {account_id}"
             return await list_first_page(self._client, path, subject=subject, usage=usage)
 
-        return self._each(account_ids, read)
+        return (reading for reading in self._each(account_ids, read) if reading is not None)
 
     def _each(
         self, account_ids: Iterable[str], read: Callable[[str, Usage], Awaitable[Listing]]
-    ) -> Iterator[AccountReading]:
+    ) -> Iterator[AccountReading | None]:
         send, receive = anyio.create_memory_object_stream[AccountReading](self._concurrency)
         reading = self._portal.start_task_soon(self._read_each, account_ids, read, send)
+
+        async def next_reading() -> AccountReading | None:
+            with anyio.move_on_after(LONGEST_SILENCE_SECONDS):
+                return await receive.receive()
+            return None
+
         try:
             while True:
-                yield self._portal.call(receive.receive)
+                yield self._portal.call(next_reading)
         except anyio.EndOfStream:
             # Raises what ended the reading, if that was an error of ours.
             reading.result()

@@ -1,6 +1,7 @@
 """The dlt source: an inventory's rows, handed to dlt table by table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -76,30 +77,36 @@ def cloudflare_oauth(
         observer=observer,
         sync_id=sync_id or new_sync_id(),
     )
-    return _resources(connection, options)
+    return _resources(lambda: rows_to_write(active_pipeline(), connection, options))
 
 
 @dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
-def inventory_source(connection: Connection, options: "Options") -> Sequence[DltResource]:
-    """`cloudflare_oauth`, for a connection that has been resolved."""
-    return _resources(connection, options)
+def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
+    """The same resources, for pieces of an inventory that is being taken already."""
+    return _resources(lambda: pieces)
 
 
-def _resources(connection: Connection, options: "Options") -> Sequence[DltResource]:
+def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
     declare_tables(dlt.current.source_schema())
 
     @dlt.resource(name="inventory", selected=False)
     def inventory() -> Iterator[Rows]:
-        pipeline = active_pipeline()
-        pieces = take_inventory(pipeline, connection, options)
+        yield from take()
+
+    # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.
+    return [inventory | _table(name) for name in TABLES]
+
+
+def rows_to_write(
+    pipeline: dlt.Pipeline | None, connection: Connection, options: "Options"
+) -> Generator[Rows, None, None]:
+    """`take_inventory`, for someone who will load what it yields: the tables are there by then."""
+    with closing(take_inventory(pipeline, connection, options)) as pieces:
         # The accounts are listed before the first piece: credentials that fail leave no tables.
         first = next(pieces)
         create_tables(pipeline)
         yield first
         yield from pieces
-
-    # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.
-    return [inventory | _table(name) for name in TABLES]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +121,12 @@ class Options:
     observer: events.Observer = events.ignore
     sync_id: str = field(default_factory=new_sync_id)
     observed_at: datetime | None = None
+    resume_since: datetime | None = None
 
 
-def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, options: Options) -> Iterator[Rows]:
+def take_inventory(
+    pipeline: dlt.Pipeline | None, connection: Connection, options: Options
+) -> Generator[Rows, None, None]:
     """Compare Cloudflare with the pipeline's dataset and yield what is to be written, by table.
 
     Writes nothing itself.
@@ -135,6 +145,7 @@ def take_inventory(pipeline: dlt.Pipeline | None, connection: Connection, option
             observer=options.observer,
             sync_id=options.sync_id,
             observed_at=options.observed_at or datetime.now(UTC),
+            resume_since=options.resume_since,
         ).take()
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import dlt
@@ -32,6 +33,8 @@ class StoredAccount:
     last_changes: dict[str, LoggedChange] = field(default_factory=dict)
     # Whether a sync had read the account completely, so that what is new now is newly created.
     baselined: bool = False
+    # When the last sync that read and loaded it completely had read it.
+    completed_at: datetime | None = None
 
     @property
     def known(self) -> set[str]:
@@ -103,6 +106,8 @@ def read_stored(pipeline: dlt.Pipeline | None) -> Stored:
         account(account_id).last_changes[client_id] = LoggedChange(change_id, content_hash)
     for (account_id,) in _rows(dataset, _BASELINED_ACCOUNTS):
         account(account_id).baselined = True
+    for account_id, completed_at in _rows(dataset, _COMPLETED_ACCOUNTS):
+        account(account_id).completed_at = completed_at
     return stored
 
 
@@ -130,6 +135,16 @@ FROM account_syncs AS s
 LEFT JOIN oauth_client_changes AS c ON c.sync_id = s.sync_id AND c.account_id = s.account_id
 WHERE s.status IN ('complete', 'delete_blocked')
   AND (c.change_id IS NOT NULL OR s.baseline + s.created + s.updated + s.deleted = 0)
+"""
+
+
+# Not before dlt has put its mark under the load: a killed one may have written this table and no other.
+_COMPLETED_ACCOUNTS = """
+SELECT s.account_id, MAX(s.finished_at) AS completed_at
+FROM account_syncs AS s
+JOIN _dlt_loads AS l ON l.load_id = s._dlt_load_id AND l.status = 0
+WHERE s.status = 'complete' AND s.rejected = 0
+GROUP BY s.account_id
 """
 
 
