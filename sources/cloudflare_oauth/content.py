@@ -8,22 +8,24 @@ import hashlib
 import json
 from typing import Any
 
+import orjson
+
 JSON = dict[str, Any]
 
 
 def content_hash(document: JSON) -> str:
     """A 128-bit hash, in hexadecimal, of the document's canonical JSON."""
-    return text_hash(_canonical_json(_content(document)))
+    return _hash(_canonical_json(_fields(document)))
 
 
 def text_hash(*parts: str | None) -> str:
     """A 128-bit hash, in hexadecimal, of a sequence of texts; None is not the empty text."""
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+    return _hash(json.dumps(parts).encode())
 
 
 def changed_fields(before: JSON, after: JSON) -> list[str]:
     """The sorted names of the top-level fields whose content differs."""
-    old, new = _content(before), _content(after)
+    old, new = _fields(before), _fields(after)
     # As JSON, because to Python 1, 1.0 and True are equal.
     return sorted(
         name
@@ -32,15 +34,38 @@ def changed_fields(before: JSON, after: JSON) -> list[str]:
     )
 
 
+def _fields(document: JSON) -> JSON:
+    # Every value of every row of every sync comes through here; most are texts.
+    return {
+        name: content
+        for name, value in document.items()
+        if (content := value if type(value) is str else _content(value)) is not None
+    }
+
+
 def _content(value: Any) -> Any:
-    if isinstance(value, dict):
-        items = ((name, _content(item)) for name, item in value.items())
-        return {name: item for name, item in items if item is not None and item != [] and item != {}}
-    if isinstance(value, list):
-        elements = {_canonical_json(element): element for element in map(_content, value)}
-        return [elements[text] for text in sorted(elements)]
+    """A value without what is not content; None if that is all of it."""
+    if type(value) is dict:
+        return _fields(value) or None
+    if type(value) is list:
+        return _elements(value) if value else None
     return value
 
 
-def _canonical_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+def _elements(array: list[Any]) -> list[Any]:
+    if all(type(element) is str for element in array):
+        return sorted(set(array))
+    elements = {_canonical_json(content): content for content in map(_content, array)}
+    return [elements[text] for text in sorted(elements)]
+
+
+def _canonical_json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # A number of more than 64 bits, or half a surrogate pair.
+        return json.dumps(value, sort_keys=True).encode()
+
+
+def _hash(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -4,7 +4,7 @@ Every step yields a `Rows`: the rows to write, by table. Those of one account co
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ class Inventory:
 
     def _discovered(self) -> tuple[list[str], Rows]:
         listing = self.reader.accounts()
-        rows, rejections = _checked(listing, ACCOUNT)
+        rows, rejections = _checked(listing, ACCOUNT, self.stored.accounts)
         if not rows:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
@@ -118,7 +118,7 @@ class Inventory:
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
-        rows, rejections = _checked(listing, OAUTH_SCOPE)
+        rows, rejections = _checked(listing, OAUTH_SCOPE, self.stored.scopes)
         if rejections:
             self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
         changed = self._changed(rows, self.stored.scopes)
@@ -131,11 +131,12 @@ class Inventory:
         if isinstance(reading.outcome, CloudflareError):
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
         listing = reading.outcome
-        rows, rejections = _checked(listing, OAUTH_CLIENT)
+        stored = self.stored.account(reading.account_id)
+        rows, rejections = _checked(listing, OAUTH_CLIENT, stored.client_hashes)
         comparison = compare(
             reading.account_id,
             rows,
-            self.stored.account(reading.account_id),
+            stored,
             self.stored.documents_after,
             may_delete=listing.complete and not rejections,
             max_delete_fraction=self.max_delete_fraction,
@@ -205,8 +206,10 @@ class Inventory:
         self.observer(events.Warned(message, partial))
 
 
-def _checked(listing: Listing, row_type: RowType) -> tuple[list[Row], list[Rejection]]:
-    checked = [row_type.check(item) for item in listing.items]
+def _checked(
+    listing: Listing, row_type: RowType, stored_hashes: Mapping[str, str]
+) -> tuple[list[Row], list[Rejection]]:
+    checked = [row_type.check(item, stored_hashes) for item in listing.items]
     return (
         [row for row in checked if isinstance(row, Row)],
         [row for row in checked if isinstance(row, Rejection)],

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from dlt.common.json import custom_pua_decode
@@ -24,7 +25,8 @@ _OURS = (DELETED, "content_hash", "observed_at")
 class Row:
     """An item that can be loaded.
 
-    `document` is what the API sent, without secrets; `columns` the same, typed as declared.
+    `document` is what the API sent, without secrets; `columns` the same, typed as declared, but empty
+    if just this content is stored already.
     """
 
     key: str
@@ -58,8 +60,12 @@ class RowType:
             types.pop(name)
         return cls(key, types, arrays, frozenset(name.split("__")[0] for name in types if "__" in name))
 
-    def check(self, item: Any) -> Row | Rejection:
-        """Take an item apart, or say why it cannot be loaded."""
+    def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
+        """Take an item apart, or say why it cannot be loaded.
+
+        Args:
+            stored_hashes: of what is stored, by key: such content was taken apart when it came.
+        """
         document: Any = None
         try:
             document = without_secrets(item)
@@ -68,6 +74,9 @@ class RowType:
             key = document.get(self.key)
             if not isinstance(key, str) or not key:
                 raise _UnfitError(f"no {self.key}")
+            row_hash = content_hash(document)
+            if stored_hashes.get(key) == row_hash:
+                return Row(key, document, {}, row_hash)
             columns = self._typed_fields(document)
             if not self._is_declared(document):
                 _check_names(document)
@@ -75,10 +84,18 @@ class RowType:
             return Rejection(json.dumps(document), str(unfit))
         except RecursionError:
             return Rejection("null", "nested too deeply")
-        return Row(key, document, columns, content_hash(document))
+        return Row(key, document, columns, row_hash)
 
     def _is_declared(self, document: JSON) -> bool:
-        return all(name in self.types or name in self.arrays for name in document)
+        return all(
+            name in self.types
+            or name in self.arrays
+            or (
+                name in self.objects
+                and (not value or all(f"{name}__{inner}" in self.types for inner in value))
+            )
+            for name, value in document.items()
+        )
 
     def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
         # A null is left out: it would make a column, or a table's place, of no known type.

@@ -133,6 +133,21 @@ def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: DemoServer
     assert rows(db, "SELECT client_id, mail FROM oauth_clients__owners") == [("1", "m")]
 
 
+def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: DemoServer, tmp_path: Path) -> None:
+    """A number of more than 64 bits, half a surrogate pair: each alone, and the rest is loaded."""
+    api.estate.add(ACCOUNTS[0], client_id="1", tier=2**63 - 1)
+    api.estate.add(ACCOUNTS[0], client_id="2", tier=10**20)
+    api.estate.add(ACCOUNTS[0], client_id="3", client_name="\ud800")
+
+    db = load(api, tmp_path)
+
+    assert rows(db, "SELECT client_id, tier FROM oauth_clients") == [("1", 2**63 - 1)]
+    assert sorted(rows(db, "SELECT reason FROM rejected_rows")) == [
+        ("client_name: half a surrogate pair, which is not text",),
+        ("tier: a number of more than 64 bits",),
+    ]
+
+
 def test_every_table_and_column_is_described(api: DemoServer, tmp_path: Path) -> None:
     """All of them exist after a first load that found nothing."""
     api.estate.add_account(ACCOUNTS[0])

@@ -170,6 +170,31 @@ def test_a_killed_sync_is_made_good_by_the_next(
     assert machine.content() == undisturbed
 
 
+@pytest.fixture(scope="module")
+def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """What an undisturbed first sync makes of the estate as it is now."""
+    machine = Machine(world[0].folder.with_name("first"), world[0].api)
+    machine.sync()
+    return machine.content()
+
+
+@pytest.mark.parametrize("nth", [*range(2, 17, 2), 17, "completed"])
+def test_a_killed_first_sync_can_be_resumed(
+    world: tuple[Machine, dict[str, list[Any]]], first: dict[str, list[Any]], nth: int | str
+) -> None:
+    """`account_syncs` may say "complete" of what no other table has: it is not believed.
+
+    Neither is anything left out, nor is what was there from the beginning logged as created.
+    """
+    machine = Machine(world[0].folder.with_name(f"first-{nth}"), world[0].api)
+    stage = ("completed", 1) if nth == "completed" else ("after-job", int(nth))
+
+    assert machine.killed_sync(*stage) == -signal.SIGKILL
+    machine.run(*SYNC, "--db", machine.db, "--resume", "1h")
+
+    assert machine.content() == first
+
+
 def test_every_load_job_is_among_the_moments(world: tuple[Machine, dict[str, list[Any]]]) -> None:
     """The sync that is killed has as many load jobs as the test above kills it at."""
     before, undisturbed = world
