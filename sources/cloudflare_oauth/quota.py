@@ -15,9 +15,6 @@ from typing import Any, TypeGuard
 
 import anyio
 import http_sf
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 DEFAULT_SHARE = 0.9
 DOCUMENTED_REQUESTS = 1_200
@@ -60,10 +57,7 @@ class Quota:
         self._answered = anyio.Event()
         # Before the first answer nobody knows what is left: None. An answer may also tell nothing: {}.
         self._windows: dict[str, _Window] | None = None
-        self._documented = RateLimitItemPerSecond(
-            max(1, math.floor(DOCUMENTED_REQUESTS * share)), DOCUMENTED_WINDOW_SECONDS
-        )
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._documented: _DocumentedQuota | None = None
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
@@ -88,9 +82,10 @@ class Quota:
         told = {name: values for name, values in _parsed(headers, "ratelimit") if _is_count(values.get("r"))}
         if not told:
             if self._windows is None:
-                # The request that found it out counts, too.
-                self._limiter.hit(self._documented)
                 self._windows = {}
+                self._documented = _DocumentedQuota(self._share)
+                # The request that found it out counts, too.
+                self._documented.take()
             return
         windows = self._windows = self._windows or {}
         for name, values in told.items():
@@ -121,8 +116,8 @@ class Quota:
         if self._windows is None or any(now >= window.resets_at for window in self._windows.values()):
             # One request alone finds out what is left.
             return self._in_flight == 0
-        if not self._windows:
-            return self._limiter.hit(self._documented)
+        if self._documented and not self._windows:
+            return self._documented.take()
         # Those in flight may not have been counted yet.
         return all(window.left - self._in_flight > window.reserve for window in self._windows.values())
 
@@ -140,11 +135,33 @@ class Quota:
                 window.resets_at - now,
                 f"{max(window.left, 0)} of {window.limit} requests are left, kept for your other tools",
             )
-        else:
-            seconds = self._limiter.get_window_stats(self._documented).reset_time - time.time()
+        elif self._documented:
             self.block(
-                max(seconds, SHORTEST_WAIT_SECONDS), "Cloudflare does not say what is left of its quota"
+                self._documented.seconds_to_wait(), "Cloudflare does not say what is left of its quota"
             )
+
+
+class _DocumentedQuota:
+    """The share of Cloudflare's documented quota, over any 300 seconds."""
+
+    def __init__(self, share: float) -> None:
+        # Not at the top: this library reads files when it is imported, which this package must not.
+        from limits import RateLimitItemPerSecond
+        from limits.storage import MemoryStorage
+        from limits.strategies import MovingWindowRateLimiter
+
+        allowed = max(1, math.floor(DOCUMENTED_REQUESTS * share + 1e-9))
+        self._quota = RateLimitItemPerSecond(allowed, DOCUMENTED_WINDOW_SECONDS)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def take(self) -> bool:
+        """Count a request, if one may be made."""
+        return self._limiter.hit(self._quota)
+
+    def seconds_to_wait(self) -> float:
+        """Until the next request may be made."""
+        resets_at = self._limiter.get_window_stats(self._quota).reset_time
+        return max(resets_at - time.time(), SHORTEST_WAIT_SECONDS)
 
 
 def _parsed(headers: Mapping[str, str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
