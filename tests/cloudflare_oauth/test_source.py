@@ -283,6 +283,28 @@ def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: DemoServer, tmp_
     assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline", "deleted"]
 
 
+@pytest.mark.parametrize("lost", ["oauth_client_changes", "oauth_clients"])
+def test_a_table_that_a_killed_load_left_behind_is_put_right(
+    api: DemoServer, tmp_path: Path, lost: str
+) -> None:
+    """Each table is compared with what it holds itself; `account_syncs` alone makes nothing a baseline."""
+    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a", "b"])
+    api.estate.add(ACCOUNTS[0], client_id="2")
+    db = load(api, tmp_path)
+    before = reconstruction.stored(db), reconstruction.replayed(db)
+    with duckdb.connect(str(db)) as connection:
+        for (table,) in connection.sql(
+            f"SELECT table_name FROM duckdb_tables() WHERE schema_name = 'cloudflare' "
+            f"AND (table_name = '{lost}' OR table_name LIKE '{lost}\\_\\_%' ESCAPE '\\')"
+        ).fetchall():
+            connection.sql(f"DELETE FROM cloudflare.{table}")
+
+    load(api, tmp_path)
+
+    assert (reconstruction.stored(db), reconstruction.replayed(db)) == before
+    assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline"]
+
+
 def test_without_a_pipeline_everything_is_new(api: DemoServer) -> None:
     """The source can be iterated by itself."""
     api.estate.add(ACCOUNTS[0], client_id="1")
