@@ -166,8 +166,6 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "account_syncs": ("Each row is an account in one sync: what was read, what came of it.", ACCOUNT_SYNCS),
     "rejected_rows": ("Each row is a row of the API that could not be loaded.", REJECTED_ROWS),
 }
-# Replaying these adds nothing and changes nothing: their rows are never corrected afterwards.
-LOGS = frozenset({"oauth_client_changes", "account_syncs", "rejected_rows"})
 
 _CLIENT_KEYS = ("account_id", "client_id")
 

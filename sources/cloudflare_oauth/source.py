@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -19,7 +18,7 @@ from .content import JSON
 from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
 from .quota import DEFAULT_SHARE
 from .reader import open_reader
-from .schema import LOGS, SCHEMA_NAME, TABLES, declare_tables
+from .schema import SCHEMA_NAME, TABLES, declare_tables
 from .stored import create_tables, read_stored
 
 DEFAULT_CONCURRENCY = 8
@@ -152,11 +151,9 @@ def take_inventory(
 def _table(name: str) -> DltResource:
     """The resource that takes one table's rows out of each piece of the inventory."""
 
-    strategy = "insert-only" if name in LOGS else "delete-insert"
-    # Any: the decorator takes this, but its types do not say so.
-    disposition: Any = {"disposition": "merge", "strategy": strategy}
-
-    @dlt.transformer(name=name, write_disposition=disposition, file_format="parquet")
+    # dlt's default strategy, also for the logs: `insert-only` trusts the staging table, in which a load
+    # job that was killed and repeated leaves every row twice.
+    @dlt.transformer(name=name, write_disposition="merge", file_format="parquet")
     def rows_of_table(rows: Rows) -> list[JSON] | None:
         return rows.get(name) or None
 

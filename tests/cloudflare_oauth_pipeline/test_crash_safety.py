@@ -1,5 +1,6 @@
 """Promise 6: kill it anywhere, run it again, and the dataset ends as if nothing had happened."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate, account_id
 
 SYNC = ("-m", "cloudflare_oauth_pipeline", "sync")
+BARE_SYNC = Path(__file__).with_name("bare_sync.py")
 FULL_DISK = Path(__file__).with_name("sync_without_room.py")
 KILLED_SYNC = Path(__file__).with_name("killed_sync.py")
 # Different in every run of the same data.
@@ -62,7 +64,9 @@ class Machine:
     def db(self) -> Path:
         return self.folder / "clients.duckdb"
 
-    def run(self, *command: str | Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *command: str | Path, check: bool = True, seconds: float | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         environment = os.environ | {
             "HOME": str(self.folder),
             "DLT_DATA_DIR": str(self.folder / "dlt"),
@@ -76,6 +80,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
+            timeout=seconds,
         )
         assert not check or done.returncode == 0, done.stderr
         return done
@@ -170,6 +175,25 @@ def test_a_killed_sync_is_made_good_by_the_next(
     assert machine.content() == undisturbed
 
 
+@pytest.mark.parametrize("tenth", range(3, 10))
+def test_a_sync_killed_at_any_time_is_made_good_by_the_next(
+    world: tuple[Machine, dict[str, list[Any]]], tenth: int
+) -> None:
+    """By the clock, wherever it happens to be then: after so many tenths of what a sync takes."""
+    before, undisturbed = world
+    machine = before.copied(f"any-time-{tenth}")
+    started = time.monotonic()
+    before.copied(f"any-time-{tenth}-undisturbed").sync()
+    seconds = (time.monotonic() - started) * tenth / 10
+
+    # When its time is up, it is sent SIGKILL.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        machine.run(*SYNC, "--db", machine.db, seconds=seconds)
+    machine.sync()
+
+    assert machine.content() == undisturbed
+
+
 @pytest.fixture(scope="module")
 def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
     """What an undisturbed first sync makes of the estate as it is now."""
@@ -193,6 +217,25 @@ def test_a_killed_first_sync_can_be_resumed(
     machine.run(*SYNC, "--db", machine.db, "--resume", "1h")
 
     assert machine.content() == first
+
+
+@pytest.mark.parametrize(
+    ("nth", "where"), [*((nth, "same machine") for nth in range(1, 11)), (5, "new machine")]
+)
+def test_a_killed_bare_pipeline_is_made_good_by_the_next_run(
+    world: tuple[Machine, dict[str, list[Any]]], nth: int, where: str
+) -> None:
+    """Also where dlt finds its pending package and loads it: nothing twice, nothing lost."""
+    before, undisturbed = world
+    machine = before.copied(f"bare-{nth}-{where}".replace(" ", "-"))
+
+    killed = machine.run(BARE_SYNC, machine.db, "after-job", str(nth), check=False)
+    if where == "new machine":
+        machine = machine.replaced(f"{machine.folder.name}-replacement")
+    machine.run(BARE_SYNC, machine.db)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert machine.content() == undisturbed
 
 
 def test_every_load_job_is_among_the_moments(world: tuple[Machine, dict[str, list[Any]]]) -> None:
