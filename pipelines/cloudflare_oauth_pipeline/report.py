@@ -55,7 +55,7 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
             account_names.get(row["account_id"], row["account_id"]),
             row["client_name"] or row["client_id"],
             row["change"],
-            "\n".join(describe(row["document_before"], row["document_after"], row["changed_fields"])),
+            printable_lines(_difference(row)),
         )
         for row in rows
     ]
@@ -63,6 +63,12 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
     if lines:
         console.print(table(("seen (UTC)", "account", "client", "change", "what"), lines))
     console.print(f"{len(lines)} changes" if lines else "no changes")
+
+
+def _difference(row: dict[str, Any]) -> list[str]:
+    # That `updated_at` moved says nothing that the line itself does not, unless nothing else did.
+    fields = [field for field in row["changed_fields"] or () if field != "updated_at"]
+    return describe(row["document_before"], row["document_after"], fields or row["changed_fields"])
 
 
 def print_access(found: Sequence[Access]) -> None:
@@ -81,7 +87,7 @@ def print_next_steps(target: Target) -> None:
     with duckdb.connect(str(target.duckdb_file), read_only=True) as connection:
         result = connection.sql(query)
         console.print(f"\n1. {FIRST_QUESTION}\n")
-        console.print(printable_lines(query), soft_wrap=True)
+        console.print(printable_lines(f"    {line}" for line in query.splitlines()), soft_wrap=True)
         console.print(table(result.columns, result.fetchall()))
     db = target.duckdb_file
     own = OWN_QUERY.format(dataset=target.dataset)

@@ -26,9 +26,9 @@ def printable(value: Any) -> Text:
     return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)))
 
 
-def printable_lines(text: str) -> Text:
-    """Several lines, indented, as text."""
-    return Text("\n").join(Text("    ") + printable(line) for line in text.splitlines())
+def printable_lines(lines: Iterable[str]) -> Text:
+    """Several lines as text."""
+    return Text("\n").join(map(printable, lines))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
@@ -39,7 +39,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
         is_number = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         made.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(printable(value) for value in row))
+        made.add_row(*(value if isinstance(value, Text) else printable(value) for value in row))
     return made
 
 

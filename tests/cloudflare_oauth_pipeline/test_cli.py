@@ -321,6 +321,7 @@ def test_changes_tells_what_came_and_went(api: DemoServer, run: Run) -> None:
     ):
         assert words in table
     assert "https://b/" not in table
+    assert "\\n" not in table
 
 
 def test_changes_can_be_narrowed(api: DemoServer, run: Run) -> None:

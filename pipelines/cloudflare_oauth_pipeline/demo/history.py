@@ -10,7 +10,7 @@ from .catalogue import OAUTH_SCOPES
 from .estate import Estate
 
 # The day before the first that `advance` can play.
-DAY_ZERO = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+DAY_ZERO = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 _WRITE_SCOPES = tuple(scope["id"] for scope in OAUTH_SCOPES if scope["id"].endswith(".write"))
 _JOBS = ("Terraform runner", "Log shipper", "Status page", "Cache purger", "Certificate watcher")
