@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cloudflare_oauth import Limits, cloudflare_oauth
-from cloudflare_oauth_pipeline.demo import ABSENT, DEMO_TOKEN, DemoServer, Estate, ResultInfo, faults
+from cloudflare_oauth_pipeline.demo import ABSENT, DEMO_TOKEN, DemoServer, Estate, Paging, ResultInfo, faults
 from tests.cloudflare_oauth_pipeline import reconstruction
 
 from .conftest import LIMITS
@@ -268,6 +268,41 @@ def test_a_failing_account_fails_alone_and_keeps_everything(
     assert rows(db, "SELECT account_id, client_id FROM oauth_clients") == [(ACCOUNTS[0], "1")]
     last = "SELECT account_id, status, http_status FROM account_syncs ORDER BY sync_id DESC, 1 LIMIT 2"
     assert rows(db, last) == [(ACCOUNTS[0], status, http_status), (ACCOUNTS[1], "complete", None)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_faults_in_a_tenth_of_the_answers_change_nothing(api: DemoServer, tmp_path: Path, seed: int) -> None:
+    """Resets, errors, truncated bodies, HTML, rate limits: the first load and the next end exact."""
+    api.behaviour.clients_paging = Paging.capped(5)
+    for account in ACCOUNTS:
+        for number in range(60):
+            api.estate.add(account, client_id=str(number), redirect_uris=[f"https://{number}.example/"])
+    api.behaviour.fail_randomly(
+        faults.reset(),
+        faults.closed(),
+        faults.truncated(),
+        faults.html(502),
+        faults.html(200),
+        faults.error(500),
+        faults.rate_limited(0),
+        faults.not_json(),
+        share=0.1,
+        seed=seed,
+        at_most_in_a_row=4,
+    )
+
+    db = load(api, tmp_path)
+    first = reconstruction.stored(db) == listed(api.estate)
+    for account in ACCOUNTS:
+        api.estate.remove(account, "7")
+        api.estate.change(account, "8", client_name="renamed")
+    load(api, tmp_path)
+
+    assert first
+    assert reconstruction.stored(db) == reconstruction.replayed(db) == listed(api.estate)
+    changes = sorted(row["change"] for row in reconstruction.log(db))
+    assert changes == ["baseline"] * 120 + ["deleted"] * 2 + ["updated"] * 2
+    assert rows(db, "SELECT sum(retries) > 0 FROM account_syncs") == [(True,)]
 
 
 def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: DemoServer, tmp_path: Path) -> None:
