@@ -3,7 +3,8 @@
 The data's way, one module a step:
 
     configuration   settings: arguments, environment, dlt's configuration
-    client          one request, one checked answer (quota: when it may be made)
+    client          one request, tried again while that may help (quota: when it may be made)
+    answers         what came of it: a result, or what went wrong
     listing         pages to a listing that is proven whole, or known not to be
     reader          every account's listing, several requests at a time
     rows            items to typed rows, or rejections (secrecy: what is dropped)

@@ -21,7 +21,8 @@ from typing import Any
 
 import anyio
 
-from .client import Answer, CloudflareClient, Usage
+from .answers import Answer
+from .client import CloudflareClient, Usage
 from .errors import CloudflareError
 
 # The largest page that Cloudflare's documented listings allow.

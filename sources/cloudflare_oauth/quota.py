@@ -19,8 +19,6 @@ import http_sf
 DEFAULT_SHARE = 0.9
 DOCUMENTED_REQUESTS = 1_200
 DOCUMENTED_WINDOW_SECONDS = 300
-# Cloudflare blocks for five minutes; a longer wait is not its rate limit any more.
-LONGEST_BLOCK_SECONDS = 360.0
 # The header counts whole seconds, so what looks like now may still be most of a second away.
 SHORTEST_WAIT_SECONDS = 1.0
 
