@@ -74,7 +74,8 @@ class RowType:
             key = document.get(self.key)
             if not isinstance(key, str) or not key:
                 raise _UnfitError(f"no {self.key}")
-            row_hash = content_hash(document)
+            # Whose client it is is no content of it.
+            row_hash = content_hash({name: document[name] for name in document if name != "account_id"})
             if stored_hashes.get(key) == row_hash:
                 return Row(key, document, {}, row_hash)
             columns = self._typed_fields(document)

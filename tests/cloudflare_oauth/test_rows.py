@@ -206,3 +206,12 @@ def test_numbers_and_booleans_are_told_apart() -> None:
 
     assert len(hashes) == 6
     assert changed_fields({"new": 1}, {"new": True}) == ["new"]
+
+
+def test_the_account_a_client_is_sent_with_is_not_its_content() -> None:
+    """The same client hashes the same, whether the API names its account or not."""
+    with_account, without = checked(account_id="a" * 32), checked()
+
+    assert isinstance(with_account, Row)
+    assert isinstance(without, Row)
+    assert with_account.content_hash == without.content_hash
