@@ -18,8 +18,11 @@ LONGEST_BLOCK_SECONDS = 360.0
 # Cloudflare's code for a malformed account id.
 NO_SUCH_ROUTE = 7003
 
-# orjson would round a number of more than 64 bits; these digits may be one.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+# orjson would round a number of more than 64 bits. So many digits may be one, unless they are part of
+# an id; looking for them first takes a tenth of the time that the expression alone would.
+_MANY_DIGITS = b"0" * 19
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = re.compile(rb"[:,\[\s]-?[0-9]{19}")
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ def _rate_limited(
 
 
 def _parsed(content: bytes) -> Any:
+    if _MANY_DIGITS in content.translate(_DIGITS_AS_ZEROS) and _LONG_NUMBER.search(content):
+        return json.loads(content)
     try:
         return orjson.loads(content)
     except ValueError:
@@ -152,11 +157,7 @@ def _parsed(content: bytes) -> Any:
 def _envelope(response: httpx.Response) -> dict[str, Any] | None:
     """The JSON object of the answer; None if the answer is anything else."""
     try:
-        body = (
-            json.loads(response.content)
-            if _LONG_NUMBER.search(response.content)
-            else _parsed(response.content)
-        )
+        body = _parsed(response.content)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

@@ -7,7 +7,7 @@ configuration (`[sources.cloudflare_oauth]` in `.dlt/secrets.toml` or `.dlt/conf
 import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,15 +107,14 @@ def _credentials(
     api_token: str | None, email: str | None, api_key: str | None, environment: Mapping[str, str]
 ) -> Credentials:
     """The first place that holds credentials gives all of them: a pair is never put together from two."""
-    places = (
-        (api_token, email, api_key),
-        tuple(
-            environment.get(name)
-            for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY")
-        ),
-        tuple(_dlt_secret(name) for name in ("api_token", "email", "api_key")),
+    given = {"api_token": api_token, "email": email, "api_key": api_key}
+    places: tuple[Callable[[str], str | None], ...] = (
+        given.get,
+        lambda name: environment.get(f"CLOUDFLARE_{name.upper()}"),
+        _dlt_secret,
     )
-    for token, mail, key in places:
+    for look_up in places:
+        token, mail, key = (look_up(name) for name in given)
         if token:
             return Credentials(api_token=_checked_secret("API token", token))
         if mail and key:

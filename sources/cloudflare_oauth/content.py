@@ -12,6 +12,8 @@ import orjson
 
 JSON = dict[str, Any]
 
+_TEXTS = frozenset({str})
+
 
 def content_hash(document: JSON) -> str:
     """A 128-bit hash, in hexadecimal, of the document's canonical JSON."""
@@ -45,16 +47,17 @@ def _fields(document: JSON) -> JSON:
 
 def _content(value: Any) -> Any:
     """A value without what is not content; None if that is all of it."""
-    if type(value) is dict:
-        return _fields(value) or None
-    if type(value) is list:
+    kind = type(value)
+    if kind is list:
         return _elements(value) if value else None
+    if kind is dict:
+        return _fields(value) or None
     return value
 
 
 def _elements(array: list[Any]) -> list[Any]:
-    if all(type(element) is str for element in array):
-        return sorted(set(array))
+    if _TEXTS.issuperset(map(type, array)):
+        return sorted(set(array)) if len(array) > 1 else array
     elements = {_canonical_json(content): content for content in map(_content, array)}
     return [elements[text] for text in sorted(elements)]
 

@@ -19,6 +19,7 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d
 _BIGINT = range(-(2**63), 2**63)
 _NAMING = NamingConvention()
 _OURS = (DELETED, "content_hash", "observed_at")
+_TEXTS = frozenset({str})
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class RowType:
     types: dict[str, str]
     arrays: frozenset[str]
     objects: frozenset[str]
+    fields: frozenset[str]
 
     @classmethod
     def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str]) -> "RowType":
@@ -58,7 +60,8 @@ class RowType:
         types = {column.name: column.data_type for column in columns} | {key: "text"}
         for name in _OURS:
             types.pop(name)
-        return cls(key, types, arrays, frozenset(name.split("__")[0] for name in types if "__" in name))
+        objects = frozenset(name.split("__")[0] for name in types if "__" in name)
+        return cls(key, types, arrays, objects, objects | arrays | types.keys())
 
     def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
         """Take an item apart, or say why it cannot be loaded.
@@ -75,7 +78,7 @@ class RowType:
             if not isinstance(key, str) or not key:
                 raise _UnfitError(f"no {self.key}")
             # Whose client it is is no content of it.
-            row_hash = content_hash({name: document[name] for name in document if name != "account_id"})
+            row_hash = content_hash(_without(document, "account_id"))
             if stored_hashes.get(key) == row_hash:
                 return Row(key, document, {}, row_hash)
             columns = self._typed_fields(document)
@@ -88,14 +91,8 @@ class RowType:
         return Row(key, document, columns, row_hash)
 
     def _is_declared(self, document: JSON) -> bool:
-        return all(
-            name in self.types
-            or name in self.arrays
-            or (
-                name in self.objects
-                and (not value or all(f"{name}__{inner}" in self.types for inner in value))
-            )
-            for name, value in document.items()
+        return self.fields.issuperset(document) and all(
+            f"{name}__{inner}" in self.types for name in self.objects for inner in document.get(name) or ()
         )
 
     def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
@@ -105,17 +102,27 @@ class RowType:
         }
 
     def _typed(self, column: str, value: Any) -> Any:
-        if data_type := self.types.get(column):
+        data_type = self.types.get(column)
+        if data_type == "text" and type(value) is str and value.isascii():
+            # Nearly all of them.
+            return value
+        if data_type:
             return _typed_scalar(column, value, data_type)
         if column in self.arrays:
             if not isinstance(value, list):
                 raise _UnfitError(f"{column}: not an array but {_kind(value)}")
+            if _TEXTS.issuperset(map(type, value)) and "".join(value).isascii():
+                return value
             return [None if item is None else _typed_scalar(column, item, "text") for item in value]
         if column in self.objects:
             if not isinstance(value, dict):
                 raise _UnfitError(f"{column}: not an object but {_kind(value)}")
             return self._typed_fields(value, f"{column}__")
         return _untyped(column, value)
+
+
+def _without(document: JSON, name: str) -> JSON:
+    return {other: document[other] for other in document if other != name} if name in document else document
 
 
 class _UnfitError(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 from dlt.common.normalizers.json.relational import DataItemNormalizer
@@ -170,8 +171,9 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
 _CLIENT_KEYS = ("account_id", "client_id")
 
 
+@cache
 def declared_schema() -> Schema:
-    """A new dlt schema with all the tables."""
+    """A dlt schema with all the tables, to be read only."""
     schema = Schema(SCHEMA_NAME)
     declare_tables(schema)
     # There and back, because dlt takes no schema that was changed since it was last written down.

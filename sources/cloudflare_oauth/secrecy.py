@@ -10,6 +10,8 @@ _SECRET = re.compile(
     r"(_(value|values|hash|digest|text|plain|plaintext|previous|old|new|current|\d+))*"
 )
 
+_TEXTS = frozenset({str})
+
 
 @lru_cache(maxsize=4096)
 def _is_secret_name(name: str) -> bool:
@@ -27,13 +29,20 @@ def looks_secret(name: str, value: Any) -> bool:
 def without_secrets(value: Any) -> Any:
     """The same JSON value without the fields that look like secret values, at any depth."""
     if type(value) is dict:
-        return {
-            name: item if type(item) is str else without_secrets(item)
+        secret = [name for name in _secret_names(tuple(value)) if looks_secret(name, value[name])]
+        clean = {
+            name: without_secrets(item) if type(item) is dict or type(item) is list else item
             for name, item in value.items()
-            if not looks_secret(name, item)
         }
-    if type(value) is list:
-        return (
-            value if all(type(item) is str for item in value) else [without_secrets(item) for item in value]
-        )
+        for name in secret:
+            del clean[name]
+        return clean
+    if type(value) is list and not _TEXTS.issuperset(map(type, value)):
+        return [without_secrets(item) for item in value]
     return value
+
+
+@lru_cache(maxsize=4096)
+def _secret_names(names: tuple[str, ...]) -> list[str]:
+    """Those of an object's names that are a secret's, whatever is under them; most objects are alike."""
+    return [name for name in names if _is_secret_name(name)]
