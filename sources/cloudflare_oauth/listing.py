@@ -189,6 +189,27 @@ async def list_all(
     return reading.listing(reading.problem or "no two readings of it agree")
 
 
+async def list_catalogue(
+    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage
+) -> Listing:
+    """List what the API sends in one answer: all of it, unless the answer itself counts more.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item.
+
+    Raises:
+        CloudflareError: as `list_all`.
+    """
+    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
+    reading = _Reading()
+    reading.add(_page(answer, subject), key)
+    if reading.counted or reading.totals == {None}:
+        return reading.listing(None)
+    return await list_all(client, path, key=key, subject=subject, usage=usage)
+
+
 async def list_first_page(client: CloudflareClient, path: str, *, subject: str, usage: Usage) -> Listing:
     """List one page, to see whether the listing may be read at all.
 

@@ -17,7 +17,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from .client import CloudflareClient, Usage
 from .errors import CloudflareError
-from .listing import Listing, list_all, list_first_page
+from .listing import Listing, list_all, list_catalogue, list_first_page
 
 LONGEST_SILENCE_SECONDS = 1.0
 
@@ -49,14 +49,14 @@ class Reader:
         Raises:
             CloudflareError: they cannot be listed.
         """
-        return self._portal.call(self._list, "/accounts", "the list of accounts")
+        return self._portal.call(self._accounts)
 
     def scopes(self) -> "Future[Listing]":
         """Begin to list the catalogue of scopes; the future may raise a `CloudflareError`.
 
         Source: `GET /oauth/scopes`.
         """
-        return self._portal.start_task_soon(self._list, "/oauth/scopes", "the catalogue of scopes")
+        return self._portal.start_task_soon(self._scopes)
 
     def oauth_clients(
         self, account_ids: Iterable[str], known: Callable[[str], Collection[str]]
@@ -139,8 +139,13 @@ class Reader:
             for _ in range(self._concurrency):
                 workers.start_soon(work)
 
-    async def _list(self, path: str, subject: str) -> Listing:
-        return await list_all(self._client, path, key="id", subject=subject, usage=Usage())
+    async def _accounts(self) -> Listing:
+        subject = "the list of accounts"
+        return await list_all(self._client, "/accounts", key="id", subject=subject, usage=Usage())
+
+    async def _scopes(self) -> Listing:
+        subject = "the catalogue of scopes"
+        return await list_catalogue(self._client, "/oauth/scopes", key="id", subject=subject, usage=Usage())
 
 
 def _clients_path(account_id: str) -> str:
