@@ -13,6 +13,8 @@ import typer
 # dlt takes these when it is first imported. Its log would show people tracebacks; set them to see it.
 os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+# What was staged for a merge would otherwise stay, and double the size of the database.
+os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
 
 from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
 from cloudflare_oauth.configuration import checked_account_ids

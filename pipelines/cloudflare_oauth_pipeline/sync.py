@@ -13,12 +13,11 @@ from cloudflare_oauth.quota import DEFAULT_SHARE
 from cloudflare_oauth.source import (
     DEFAULT_CONCURRENCY,
     Options,
-    inventory_source,
     rows_to_write,
     take_inventory,
 )
 
-from . import batches
+from . import batches, columnar
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
 from .errors import InterruptedSyncError
 from .summary import Summary
@@ -98,7 +97,7 @@ def _load(
     """Load whole accounts, batch by batch, while the next ones are being read."""
     with open_pipeline(target) as pipeline, closing(rows_to_write(pipeline, connection, options)) as pieces:
         for batch in batches.cut(pieces, rows=batch_rows):
-            pipeline.run(inventory_source(batch))
+            columnar.load(pipeline, batch)
             summary.accounts_loaded = summary.accounts.total()
 
 

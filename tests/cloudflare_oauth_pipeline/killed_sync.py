@@ -17,6 +17,8 @@ STAGES = {
     "listing": "cloudflare_oauth.client:CloudflareClient._send",
     "tables": "cloudflare_oauth.source:create_tables",
     "extract": "dlt.extract.extract:Extractor.write_items",
+    "columns": "cloudflare_oauth_pipeline.columnar:_Files._write",
+    "join": "cloudflare_oauth_pipeline.columnar:_join_package",
     "normalize": "dlt.normalize.normalize:Normalize.spool_schema_files",
     "load": "dlt.load.load:Load.load_single_package",
     "job": "dlt.common.destination.client:RunnableLoadJob.run_managed",

@@ -140,14 +140,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, d
 
 
 # As many as the second sync has; a test below holds it to that.
-JOBS = 10
+JOBS = 12
 MOMENTS = [
     ("listing", 1),
     ("listing", 4),
     ("tables", 1),
     ("after-tables", 1),
     ("extract", 1),
-    ("extract", 5),
+    ("extract", 3),
+    ("columns", 2),
+    ("join", 1),
+    ("after-join", 1),
     ("normalize", 1),
     ("after-normalize", 1),
     ("load", 1),
