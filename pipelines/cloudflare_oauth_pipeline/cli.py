@@ -15,6 +15,8 @@ os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 # What was staged for a merge would otherwise stay, and double the size of the database.
 os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+# Arrow's own allocator keeps more of what it no longer needs.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
 from cloudflare_oauth.configuration import checked_account_ids
@@ -287,11 +289,17 @@ def _reported_errors() -> Iterator[None]:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
-def main() -> None:
-    """Run the command line."""
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    exit_code: int = ExitCode.COMPLETE
     try:
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            exit_code = end.code if isinstance(end.code, int) else ExitCode.FAILED
+        sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.FAILED)
+        exit_code = ExitCode.FAILED
+    return exit_code

@@ -26,6 +26,8 @@ DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
+# DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
+_DUCKDB_SETTINGS = {"memory_limit": "150MB", "threads": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ def _pipeline(target: Target, pipelines_dir: Path) -> dlt.Pipeline:
     if file is not None:
         if not file.absolute().parent.is_dir():
             raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
-        destination = dlt.destinations.duckdb(str(file))
+        destination = dlt.destinations.duckdb({"database": str(file), "global_config": _DUCKDB_SETTINGS})
     return dlt.pipeline(
         target.pipeline_name,
         pipelines_dir=str(pipelines_dir),

@@ -59,6 +59,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     kill_at(sys.argv[1], int(sys.argv[2]))
     sys.argv = ["cloudflare-oauth", *sys.argv[3:]]
-    from cloudflare_oauth_pipeline.cli import main
+    from cloudflare_oauth_pipeline.__main__ import main
 
     main()

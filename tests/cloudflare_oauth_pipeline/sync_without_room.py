@@ -10,7 +10,7 @@ import sys
 if __name__ == "__main__":
     room = int(sys.argv[1])
     sys.argv = ["cloudflare-oauth", *sys.argv[2:]]
-    from cloudflare_oauth_pipeline.cli import main
+    from cloudflare_oauth_pipeline.__main__ import main
 
     # Without a handler the signal would end the process before the write can fail.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
