@@ -1,0 +1,72 @@
+"""The command line: `python -m benchmarks`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from . import report
+from .contenders import CONTENDERS
+from .errors import BenchmarkError
+from .rounds import run_rounds
+from .server_process import Scenario
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    given = _arguments()
+    limit, seconds = given.quota or (None, 300.0)
+    scenario = Scenario(
+        accounts=given.accounts,
+        clients_per_account=given.clients,
+        latency_ms=given.latency_ms,
+        quota_limit=limit,
+        quota_seconds=seconds,
+    )
+    contenders = [contender for contender in CONTENDERS if not given.only or contender.name in given.only]
+    progress = Console(stderr=True)
+    try:
+        results = run_rounds(scenario, contenders, rounds=given.rounds, tell=progress.print)
+    except BenchmarkError as error:
+        sys.exit(f"error: {error}")
+    console = Console()
+    console.print(report.title(scenario, results), highlight=False)
+    console.print(report.table(scenario, results))
+    if given.json:
+        given.json.write_text(json.dumps(report.as_json(scenario, results), indent=2) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    names = [contender.name for contender in CONTENDERS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time a sync next to others.")
+    parser.add_argument("--accounts", type=_count, default=20, metavar="N", help="default 20")
+    parser.add_argument("--clients", type=_count, default=1_000, metavar="N", help="an account; default 1000")
+    parser.add_argument("--latency-ms", type=float, default=0, metavar="MS", help="of each answer; default 0")
+    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="default 3")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, metavar="NAME", help=f"some of {', '.join(names)}"
+    )
+    parser.add_argument("--quota", type=_quota, metavar="LIMIT/SECONDS", help="enforced by the server")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there, too")
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _quota(text: str) -> tuple[int, float]:
+    limit, _, seconds = text.partition("/")
+    try:
+        return _count(limit), float(seconds)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LIMIT/SECONDS, such as 1200/300") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The results as a table and as JSON."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from rich.table import Table
+
+from .contenders import FLOOR
+from .rounds import Result
+from .server_process import Scenario
+
+
+def table(scenario: Scenario, results: Sequence[Result]) -> Table:
+    """A row for each contender: medians, but the largest peak of all rounds."""
+    made = Table()
+    made.add_column("contender")
+    limit = scenario.quota_limit
+    columns = ["wall s", "CPU s", "peak MB", "of floor", "requests"]
+    if limit is not None:
+        columns += ["violations", "quota used"]
+    for column in columns:
+        made.add_column(column, justify="right")
+    for result in results:
+        ratio = ratio_to_floor(result, results)
+        cells = [
+            f"{result.wall_seconds:.2f}",
+            f"{result.cpu_seconds:.2f}",
+            f"{result.peak_mb:.0f}",
+            "" if ratio is None else f"{ratio:.2f} x",
+            f"{result.requests}",
+        ]
+        if limit is not None:
+            used = result.quota_used(limit)
+            cells += [f"{result.violations}", "" if used is None else f"{used:.0%}"]
+        made.add_row(result.contender.name, *cells)
+    return made
+
+
+def ratio_to_floor(result: Result, results: Sequence[Result]) -> float | None:
+    """How many times the floor's wall seconds; None if the floor was not run."""
+    for other in results:
+        if other.contender is FLOOR:
+            return result.wall_seconds / other.wall_seconds
+    return None
+
+
+def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
+    """Everything: what was run on what, and every single run."""
+    limit = scenario.quota_limit
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "scenario": asdict(scenario),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "load_average": os.getloadavg(),
+        },
+        "versions": {name: version(name) for name in ("cloudflare", "dlt", "duckdb", "httpx")},
+        "contenders": [
+            {
+                "name": result.contender.name,
+                "what": result.contender.what,
+                "wall_seconds": result.wall_seconds,
+                "cpu_seconds": result.cpu_seconds,
+                "peak_mb": result.peak_mb,
+                "ratio_to_floor": ratio_to_floor(result, results),
+                "requests": result.requests,
+                "violations": result.violations,
+                "quota_used": None if limit is None else result.quota_used(limit),
+                "runs": [
+                    {
+                        **asdict(run.measurement),
+                        "requests": run.stats.requests,
+                        "violations": run.stats.violations,
+                        "windows": run.stats.windows,
+                    }
+                    for run in result.runs
+                ],
+            }
+            for result in results
+        ],
+        "rows": results[0].runs[0].stats.rows,
+    }
+
+
+def title(scenario: Scenario, results: Sequence[Result]) -> str:
+    """What was run, on what."""
+    rows = sum(results[0].runs[0].stats.rows.values())
+    told = [
+        f"{scenario.accounts:,} accounts of {scenario.clients_per_account:,} clients: {rows:,} rows",
+        f"{scenario.latency_ms:g} ms latency",
+        f"{len(results[0].runs)} rounds",
+        f"{os.cpu_count()} CPUs",
+    ]
+    if scenario.quota_limit is not None:
+        told.append(f"quota {scenario.quota_limit} in {scenario.quota_seconds:g} s")
+    return ", ".join(told)

@@ -1,0 +1,43 @@
+"""How many rows the tables of clients hold: `python -m benchmarks.rows DATABASE`.
+
+A program, because the process that starts the contenders has to stay small: the kernel counts what it
+occupies as the peak of each of them.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from .errors import BenchmarkError
+
+
+def rows_of(db: Path) -> Mapping[str, int]:
+    """Rows by table: `oauth_clients` and all below it."""
+    command = [sys.executable, "-m", "benchmarks.rows", str(db)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ourselves
+    if done.returncode != 0:
+        raise BenchmarkError(f"the rows of {db} cannot be counted: {done.stderr}")
+    counted: Mapping[str, int] = json.loads(done.stdout)
+    return counted
+
+
+def main() -> None:
+    """Print the numbers as JSON."""
+    import duckdb
+
+    with duckdb.connect(sys.argv[1], read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cloudflare' "
+            "AND (table_name = 'oauth_clients' OR starts_with(table_name, 'oauth_clients__'))"
+        ).fetchall()
+        counts = {
+            table: connection.execute(f'SELECT count(*) FROM cloudflare."{table}"').fetchall()[0][0]
+            for (table,) in tables
+        }
+    print(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    main()
