@@ -140,7 +140,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, d
 
 
 # As many as the second sync has; a test below holds it to that.
-JOBS = 12
+JOBS = 13
 MOMENTS = [
     ("listing", 1),
     ("listing", 4),
