@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,8 +27,16 @@ from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages import PackageStorage, ParsedLoadJobFileName
 
 from cloudflare_oauth.content import JSON
+from cloudflare_oauth.derived import ELEMENT_FACTS
 from cloudflare_oauth.inventory import Rows
-from cloudflare_oauth.schema import ARRAYS, OAUTH_CLIENT_CHANGES, OAUTH_CLIENTS, Column, declared_schema
+from cloudflare_oauth.schema import (
+    ARRAYS,
+    ELEMENT_COLUMNS,
+    OAUTH_CLIENT_CHANGES,
+    OAUTH_CLIENTS,
+    Column,
+    declared_schema,
+)
 from cloudflare_oauth.source import inventory_source
 
 # They load parquet files as they are, and this is tested with the first.
@@ -140,7 +149,7 @@ class _Files:
         self._write(name, root)
         for array in _PLAIN[name].arrays:
             table = f"{name}__{array}"
-            self._write(table, _elements(root, [row.get(array) for row in rows], self._schemas[table]))
+            self._write(table, _elements(root, array, rows, self._schemas[table]))
 
     def _write(self, name: str, table: pa.Table) -> None:
         if not table.num_rows:
@@ -173,9 +182,9 @@ class _Files:
         return pa.table([pa.array(values(field.name), field.type) for field in schema], schema=schema)
 
 
-def _elements(root: pa.Table, arrays: list[list[str | None] | None], schema: pa.Schema) -> pa.Table:
+def _elements(root: pa.Table, array: str, rows: list[JSON], schema: pa.Schema) -> pa.Table:
     """A row for each element of the root rows' arrays, in the order of both."""
-    lists = pa.array(arrays, pa.list_(pa.string()))
+    lists = pa.array([row.get(array) for row in rows], pa.list_(pa.string()))
     # Of each element: which root row is its parent, and so where its array begins.
     parents = pc.list_parent_indices(lists)
     starts = lists.offsets.take(parents).cast(pa.int64())
@@ -187,6 +196,13 @@ def _elements(root: pa.Table, arrays: list[list[str | None] | None], schema: pa.
         "_dlt_parent_id": ids,
         "_dlt_list_idx": pc.subtract(pa.array(range(len(parents)), pa.int64()), starts),
     }
+    if facts_of := ELEMENT_FACTS.get(array):
+        values = chain.from_iterable(row.get(array) or () for row in rows)
+        facts = [{} if value is None else facts_of(value) for value in values]
+        columns |= {
+            column.name: pa.array([fact.get(column.name) for fact in facts], schema.field(column.name).type)
+            for column in ELEMENT_COLUMNS[array]
+        }
     return pa.table(
         [columns[name] if name in columns else root[name].take(parents) for name in schema.names],
         schema=schema,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from .content import JSON, changed_fields, text_hash
+from .derived import change_facts, client_facts
 from .rows import Row
 from .schema import DELETED
 from .stored import LoggedChange, StoredAccount
@@ -69,6 +70,7 @@ def compare(
             comparison.clients.append(
                 {
                     **row.columns,
+                    **client_facts(row.columns),
                     "account_id": account_id,
                     "content_hash": row.content_hash,
                     "observed_at": observed_at,
@@ -136,4 +138,5 @@ def _logged(
         "document_after": after,
         "content_hash": content_hash,
         "previous_change_id": previous_change_id,
+        **change_facts(before, after),
     }

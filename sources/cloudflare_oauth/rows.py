@@ -12,13 +12,13 @@ from dlt.common.json import custom_pua_decode
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from .content import JSON, content_hash
-from .schema import ACCOUNTS, ARRAYS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
+from .schema import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
 from .secrecy import without_secrets
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
 _NAMING = NamingConvention()
-_OURS = (DELETED, "content_hash", "observed_at")
+_OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
 _TEXTS = frozenset({str})
 
 
@@ -59,7 +59,7 @@ class RowType:
         """The type of a listing's items, identified by the field `key`."""
         types = {column.name: column.data_type for column in columns} | {key: "text"}
         for name in _OURS:
-            types.pop(name)
+            types.pop(name, None)
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
         return cls(key, types, arrays, objects, objects | arrays | types.keys())
 

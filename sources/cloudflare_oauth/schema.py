@@ -65,6 +65,36 @@ ACCOUNTS = (
     *_CONTENT,
 )
 
+# Computed (see `derived`), not sent: an item's field of the same name could not be stored.
+CLIENT_FACTS = (
+    _column("client_name_skeleton", "text", "What the name looks like: names that look alike share it."),
+    _column("client_domain", "text", "Registrable domain of `client_uri`; its host, if that is an address."),
+    _column("logo_domain", "text", "The same of `logo_uri`."),
+    _column("policy_domain", "text", "The same of `policy_uri`."),
+    _column("tos_domain", "text", "The same of `tos_uri`."),
+)
+
+_URI_FACTS = (
+    _column("scheme", "text", "Its scheme, in small letters; null if it is not absolute."),
+    _column("host", "text", "Its host, in small letters; null if there is none that can be relied on."),
+    _column("host_type", "text", "`loopback`, `localhost` (by name), `private`, `address` or `name`."),
+    _column("registrable_domain", "text", "The part of the host's name that somebody can register."),
+    _column("has_userinfo", "bool", "Whether a user's name or password is in it."),
+    _column("has_fragment", "bool", "Whether it has a fragment."),
+    _column("has_pattern", "bool", "Whether a part of it stands for something else, such as `*`."),
+    _column("redirect_parameter", "text", "Parameter of its query that names where to go next."),
+)
+
+_SCOPE_FACTS = (_column("writes", "bool", "Whether it lets the client change anything; null if unknown."),)
+
+ELEMENT_COLUMNS = {
+    "redirect_uris": _URI_FACTS,
+    "allowed_cors_origins": _URI_FACTS,
+    "post_logout_redirect_uris": _URI_FACTS,
+    "scopes": _SCOPE_FACTS,
+    "optional_scopes": _SCOPE_FACTS,
+}
+
 OAUTH_CLIENTS = (
     _key("account_id", "Id of the account that owns the client."),
     _key("client_id", "Id of the client, unique in its account."),
@@ -89,6 +119,7 @@ OAUTH_CLIENTS = (
     _column("created_at", "timestamp", "When the client was created."),
     _column("updated_at", "timestamp", "When the client was last updated, as far as the API moves it."),
     _column("promoted_at", "timestamp", "When the client was made public, which cannot be undone."),
+    *CLIENT_FACTS,
     *_CONTENT,
 )
 
@@ -110,6 +141,10 @@ OAUTH_CLIENT_CHANGES = (
     _column("document_after", "json", "The client as the API sends it now; null if deleted."),
     _column("content_hash", "text", "Hash of `document_after`; null if deleted."),
     _column("previous_change_id", "text", "The client's logged change before this one; null for its first."),
+    _column("has_rotated_secret", "bool", "Whether an old secret still worked then; null if deleted."),
+    _column("became_public", "bool", "Whether it made the client public; null unless `updated`."),
+    _column("write_scopes_added", "text", "Scopes that write and were not there before, comma-separated."),
+    _column("redirect_domains_added", "text", "Registrable domains of redirects, not there before."),
 )
 
 OAUTH_SCOPES = (
@@ -204,7 +239,8 @@ def declare_tables(schema: Schema) -> None:
 
 def _declare_array(schema: Schema, parent: str, array: str, keys: Iterable[Column], description: str) -> None:
     table = new_table(f"{parent}__{array}", parent_table_name=parent)
-    columns = [*keys, _column("value", "text", description), *_nested_columns()]
+    facts = ELEMENT_COLUMNS.get(array, ()) if parent == "oauth_clients" else ()
+    columns = [*keys, _column("value", "text", description), *facts, *_nested_columns()]
     _declare(schema, table, columns, f"Each row is an element of `{array}` of a row of `{parent}`.")
 
 

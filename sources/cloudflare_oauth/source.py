@@ -15,6 +15,7 @@ from . import events
 from .client import CloudflareClient, Limits
 from .configuration import Connection, checked_account_ids, resolve_connection
 from .content import JSON
+from .derived import with_element_facts
 from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
 from .quota import DEFAULT_SHARE
 from .reader import open_reader
@@ -155,6 +156,8 @@ def _table(name: str) -> DltResource:
     # job that was killed and repeated leaves every row twice.
     @dlt.transformer(name=name, write_disposition="merge", file_format="parquet")
     def rows_of_table(rows: Rows) -> list[JSON] | None:
+        if name == "oauth_clients":
+            return [with_element_facts(row) for row in rows.get(name, ())] or None
         return rows.get(name) or None
 
     resource: DltResource = rows_of_table

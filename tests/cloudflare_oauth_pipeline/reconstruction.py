@@ -18,7 +18,8 @@ ARRAYS = (
     "post_logout_redirect_uris",
 )
 TIMESTAMPS = ("created_at", "updated_at", "promoted_at")
-OURS = ("account_id", "content_hash", "observed_at", "_deleted")
+FACTS = ("client_name_skeleton", "client_domain", "logo_domain", "policy_domain", "tos_domain")
+OURS = ("account_id", "content_hash", "observed_at", "_deleted", *FACTS)
 
 Document = dict[str, Any]
 Estate = dict[str, dict[str, Document]]
