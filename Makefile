@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 export RUNTIME__DLTHUB_TELEMETRY := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo sync test sweep lock clean
+.PHONY: help demo sync test sweep docs lock clean
 
 help:
 	@echo 'make demo    sync from the bundled API into demo.duckdb: no token, no network'
 	@echo 'make sync    CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
 	@echo 'make test    run linter, type checker and all tests'
 	@echo 'make sweep   run the long version of the test of everything together (an hour)'
+	@echo 'make docs    renew docs/data-dictionary.md'
 	@echo 'make lock    renew constraints.txt'
 	@echo 'make clean   remove the environment and the caches'
 
@@ -31,6 +32,9 @@ test: $(VENV)/installed
 
 sweep: $(VENV)/installed
 	EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest tests/cloudflare_oauth_pipeline/test_exactness.py
+
+docs: $(VENV)/installed
+	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md
 
 lock: $(VENV)/installed
 	$(BIN)/pip install --quiet uv

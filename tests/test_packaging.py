@@ -50,7 +50,7 @@ def test_the_installed_wheel_runs_the_demo_from_an_empty_folder(wheel: Path, tmp
     where = "import cloudflare_oauth as c, cloudflare_oauth_pipeline as p; print(c.__file__, p.__file__)"
     imported = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True, cwd=folder)
     done = subprocess.run(
-        [environment / "bin" / "cloudflare-oauth", "demo"],
+        [environment / "bin" / "cloudflare-oauth", "demo", "--days", "0"],
         check=False,
         capture_output=True,
         text=True,

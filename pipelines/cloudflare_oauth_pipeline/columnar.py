@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +38,8 @@ from cloudflare_oauth.schema import (
 )
 from cloudflare_oauth.source import inventory_source
 
+from .exclusion import alone
+
 # They load parquet files as they are, and this is tested with the first.
 DESTINATIONS = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
 
@@ -51,13 +52,16 @@ def load(pipeline: dlt.Pipeline, pieces: Iterator[Rows]) -> None:
     Raises:
         PipelineStepFailed: as `dlt.Pipeline.run`.
     """
-    destination = pipeline.destination
-    if destination is None or destination.destination_type not in DESTINATIONS:
-        pipeline.run(inventory_source(pieces))
-        return
     if not pipeline.schema_names:
         # What `run` does before its first load.
         pipeline.sync_destination()
+    destination = pipeline.destination
+    if destination is None or destination.destination_type not in DESTINATIONS:
+        pipeline.extract(inventory_source(pieces))
+        pipeline.normalize()
+        with alone(pipeline):
+            pipeline.load()
+        return
     with tempfile.TemporaryDirectory(prefix="columnar-", dir=pipeline.working_dir) as folder:
         with _Files(Path(folder), destination.capabilities()) as files:
             pipeline.extract(inventory_source(map(files.take, pieces)))
@@ -124,10 +128,12 @@ class _Files:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         with self._closing:
             for name in _PLAIN:
-                self._write_waiting(name)
+                # After a failure nobody will read them.
+                if failure is None:
+                    self._write_waiting(name)
 
     def take(self, piece: Rows) -> Rows:
         """Take the plain rows; return the piece without them."""
@@ -197,12 +203,12 @@ def _elements(root: pa.Table, array: str, rows: list[JSON], schema: pa.Schema) -
         "_dlt_list_idx": pc.subtract(pa.array(range(len(parents)), pa.int64()), starts),
     }
     if facts_of := ELEMENT_FACTS.get(array):
-        values = chain.from_iterable(row.get(array) or () for row in rows)
-        facts = [{} if value is None else facts_of(value) for value in values]
-        columns |= {
-            column.name: pa.array([fact.get(column.name) for fact in facts], schema.field(column.name).type)
-            for column in ELEMENT_COLUMNS[array]
-        }
+        # Once for each value, however often it is there; of null there are none.
+        encoded = columns["value"].dictionary_encode()
+        facts = [facts_of(value) for value in encoded.dictionary.to_pylist()]
+        for column in ELEMENT_COLUMNS[array]:
+            found = pa.array([fact.get(column.name) for fact in facts], schema.field(column.name).type)
+            columns[column.name] = found.take(encoded.indices)
     return pa.table(
         [columns[name] if name in columns else root[name].take(parents) for name in schema.names],
         schema=schema,

@@ -9,11 +9,19 @@ from .errors import UsageError
 from .summary import Summary
 from .sync import sync
 
+DEFAULT_DAYS = 21
+# So few days are too short for anything to go wrong.
+UNEVENTFUL_DAYS = 6
+FORBIDDEN_ACCOUNT = "foxglove"
+EMPTIED_ACCOUNT = "labs"
 
-def run_demo(target: Target, *, days: int = 0, observer: events.Observer) -> Summary:
+
+def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Observer) -> Summary:
     """Sync from the bundled API into a DuckDB file, and once more after each of so many days.
 
-    The days pass in an instant, but the change log has them one after another, up to today.
+    The days pass in an instant, but the change log has them one after another, up to today. If they are
+    a week or more, one account can no longer be read three days before the end, and on the last day most
+    clients of another are gone.
 
     Returns:
         The summary of the last sync.
@@ -23,7 +31,7 @@ def run_demo(target: Target, *, days: int = 0, observer: events.Observer) -> Sum
         SyncError: the file cannot be written.
     """
     try:
-        from .demo import DEMO_TOKEN, DemoServer
+        from .demo import DEMO_TOKEN, DemoServer, account_id
         from .demo.history import advance
         from .demo.population import demo_estate
     except ModuleNotFoundError as error:
@@ -35,13 +43,21 @@ def run_demo(target: Target, *, days: int = 0, observer: events.Observer) -> Sum
     today = datetime.now(UTC)
     with DemoServer(demo_estate()) as api:
         for day in range(days + 1):
+            now = today - timedelta(days=days - day)
             if day:
-                advance(api.estate, day)
+                advance(api.estate, day, now)
+            if days > UNEVENTFUL_DAYS and day == days - 3:
+                api.behaviour.forbid(account_id(FORBIDDEN_ACCOUNT))
+            if days > UNEVENTFUL_DAYS and day == days:
+                emptied = account_id(EMPTIED_ACCOUNT)
+                for client in api.estate.clients(emptied)[3:]:
+                    api.estate.remove(emptied, client["client_id"])
             summary = sync(
                 target,
                 api_token=DEMO_TOKEN,
                 base_url=api.base_url,
-                observer=observer,
-                observed_at=today - timedelta(days=days - day),
+                # What went wrong on the way there is in the dataset.
+                observer=observer if day == days else events.ignore,
+                observed_at=now,
             )
     return summary

@@ -1,9 +1,10 @@
 """Where the dataset lives: the dlt pipeline that writes it, held by one sync at a time."""
 
+import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from cloudflare_oauth.schema import declared_schema
+
+from .capabilities import AnyDestination, capable
 from .errors import BusyError, DestinationError, SyncError, UsageError
 
 DEFAULT_DB = Path("cloudflare_oauth.duckdb")
@@ -26,8 +30,8 @@ DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
-# DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
-_DUCKDB_SETTINGS = {"memory_limit": "150MB", "threads": 2}
+# For loading: DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
+_DUCKDB_WRITER = {"memory_limit": "150MB", "threads": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,28 +91,51 @@ def open_pipeline(target: Target) -> Iterator[dlt.Pipeline]:
             ) from None
         shutil.rmtree(working_dir, ignore_errors=True)
         with explained(target):
-            pipeline = _pipeline(target, pipelines_dir)
+            pipeline = _pipeline(target, pipelines_dir, _DUCKDB_WRITER)
             if target.destination == "duckdb":
                 # DuckDB lets one process in. dlt comes and goes; this connection stays.
-                client = pipeline.sql_client()
+                client = pipeline.dataset(schema=declared_schema()).sql_client
                 client.open_connection()
                 held.callback(client.close_connection)
         yield pipeline
 
 
-def _pipeline(target: Target, pipelines_dir: Path) -> dlt.Pipeline:
-    file = target.duckdb_file
-    destination: str | Destination[Any, Any] = target.destination
-    if file is not None:
-        if not file.absolute().parent.is_dir():
-            raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
-        destination = dlt.destinations.duckdb({"database": str(file), "global_config": _DUCKDB_SETTINGS})
+def _pipeline(
+    target: Target, pipelines_dir: Path, duckdb_settings: Mapping[str, Any] | None = None
+) -> dlt.Pipeline:
     return dlt.pipeline(
         target.pipeline_name,
         pipelines_dir=str(pipelines_dir),
-        destination=destination,
+        destination=_destination(target, duckdb_settings),
         dataset_name=target.dataset,
     )
+
+
+def _destination(target: Target, duckdb_settings: Mapping[str, Any] | None) -> AnyDestination:
+    file = target.duckdb_file
+    if file is not None:
+        if not file.absolute().parent.is_dir():
+            raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
+        if file.stem.lower() == target.dataset.lower():
+            # In DuckDB's SQL, `name.table` could then be either.
+            raise UsageError(
+                f"--db {file}: the file is named as the dataset; name the file otherwise, or give --dataset."
+            )
+        return dlt.destinations.duckdb({"database": str(file), "global_config": duckdb_settings})
+    layout = _staging_layout(target.pipeline_name)
+    # A destination without this setting leaves it out.
+    found = Destination.from_reference(target.destination, staging_dataset_name_layout=layout)
+    if found is None:
+        raise UsageError("--destination needs a name.")
+    return capable(found)
+
+
+def _staging_layout(pipeline_name: str) -> str:
+    # Pipelines that load a dataset at the same time must not meet where dlt prepares a merge (its issue
+    # 4297). By a hash, because names that are spelt differently may be the same to a destination.
+    if pipeline_name == DEFAULT_PIPELINE_NAME:
+        return "%s_staging"
+    return f"%s_staging_{hashlib.blake2b(pipeline_name.encode(), digest_size=4).hexdigest()}"
 
 
 def _is_configured(destination: str) -> bool:

@@ -4,15 +4,19 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from rich.text import Text
 
 from .check import Access
 from .destination import Target
 from .difference import describe
+from .findings import Findings
+from .rule import SEVERITIES, load_rules
 from .summary import Summary
 from .terminal import printable, printable_lines, stderr, stdout, table
 
@@ -71,6 +75,38 @@ def _difference(row: dict[str, Any]) -> list[str]:
     return describe(row["document_before"], row["document_after"], fields or row["changed_fields"])
 
 
+def print_findings(found: Findings) -> None:
+    """What is dangerous, the worst first; then, of each rule, why and how to mend it."""
+    console = stdout()
+    open_rows = [row for row in found.rows if not row["waived"]]
+    waived_rows = [row for row in found.rows if row["waived"]]
+    columns = ("severity", "rule", "client, account", "what, why")
+    if open_rows:
+        console.print(table(columns, [_finding(row, row["detail"], found) for row in open_rows]))
+    if waived_rows:
+        console.print("Waived:")
+        console.print(table(columns, [_finding(row, row["waived_reason"], found) for row in waived_rows]))
+    fired = {row["rule_id"] for row in open_rows}
+    for rule in load_rules():
+        if rule.id in fired:
+            lines = [
+                f"{rule.id} {rule.title} ({rule.reference})",
+                f"  {rule.why}",
+                f"  To mend it: {rule.mend}",
+            ]
+            console.print(printable_lines(lines))
+    counts = Counter(row["severity"] for row in open_rows)
+    told = [f"{counts[severity]} {severity}" for severity in reversed(SEVERITIES) if counts[severity]]
+    told += [f"{len(waived_rows)} waived"] if waived_rows else []
+    console.print(f"{len(open_rows)} findings" + (f": {', '.join(told)}" if told else ""))
+
+
+def _finding(row: dict[str, Any], last: str, found: Findings) -> tuple[str | Text, ...]:
+    client = [row["client_name"] or row["client_id"]]
+    client.append(found.account_names.get(row["account_id"], row["account_id"]))
+    return row["severity"], row["rule_id"], printable_lines(client), printable_lines([row["subject"], last])
+
+
 def print_access(found: Sequence[Access]) -> None:
     """Which accounts can be read."""
     rows = [(access.account_id, access.name, "granted" if access.granted else "refused") for access in found]
@@ -92,9 +128,11 @@ def print_next_steps(target: Target) -> None:
     db = target.duckdb_file
     own = OWN_QUERY.format(dataset=target.dataset)
     steps = (
-        f"2. What was found, and what has changed since?\n"
+        f"2. Which clients are dangerous, why, and what to do?\n"
+        f"   {_runnable('cloudflare-oauth')} findings --db {db}\n"
+        f"3. What was found, and what has changed since?\n"
         f"   {_runnable('cloudflare-oauth')} changes --db {db}\n"
-        f"3. Ask your own:\n"
+        f"4. Ask your own:\n"
         f"   {_runnable('python')} -c \"import duckdb; duckdb.connect('{db}').sql('{own}').show()\""
     )
     console.print(steps, markup=False, soft_wrap=True)

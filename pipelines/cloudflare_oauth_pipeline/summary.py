@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     PARTIAL = 3
+    FOUND = 4
     # As every shell says it; outside the contract of the others.
     INTERRUPTED = 130
 

@@ -17,10 +17,13 @@ from cloudflare_oauth.source import (
     take_inventory,
 )
 
-from . import batches, columnar
+from . import batches, capabilities, columnar
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
 from .errors import InterruptedSyncError
+from .fitting import fitting
 from .summary import Summary
+from .view import update_views
+from .waivers import Waiver
 
 
 def sync(
@@ -34,6 +37,7 @@ def sync(
     quota_share: float = DEFAULT_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     resume_within: timedelta | None = None,
+    waivers: Sequence[Waiver] = (),
     dry_run: bool = False,
     batch_rows: int = batches.ROWS,
     limits: Limits | None = None,
@@ -45,6 +49,7 @@ def sync(
 
     Args:
         resume_within: accounts that were read and loaded completely so recently are left out.
+        waivers: hold in the view of findings, until the next sync.
         batch_rows: load what has been read after so many rows.
         dry_run: compare and count, and write nothing.
         observed_at: when what is new counts as first seen; now by default.
@@ -82,7 +87,7 @@ def sync(
             if dry_run:
                 _compare(target, connection, options)
             else:
-                _load(target, connection, options, summary, batch_rows)
+                _load(target, connection, options, summary, batch_rows, waivers)
     except BaseException:
         summary.failed = True
         raise
@@ -92,13 +97,22 @@ def sync(
 
 
 def _load(
-    target: Target, connection: Connection, options: Options, summary: Summary, batch_rows: int
+    target: Target,
+    connection: Connection,
+    options: Options,
+    summary: Summary,
+    batch_rows: int,
+    waivers: Sequence[Waiver],
 ) -> None:
-    """Load whole accounts, batch by batch, while the next ones are being read."""
+    """Load whole accounts, batch by batch, while the next ones are being read; then renew the views."""
     with open_pipeline(target) as pipeline, closing(rows_to_write(pipeline, connection, options)) as pieces:
-        for batch in batches.cut(pieces, rows=batch_rows):
+        for limit in capabilities.limits(pipeline):
+            options.observer(events.Warned(limit, partial=False))
+        for batch in batches.cut(fitting(pieces, pipeline), rows=batch_rows):
             columnar.load(pipeline, batch)
             summary.accounts_loaded = summary.accounts.total()
+        for problem in update_views(pipeline, waivers):
+            options.observer(events.Warned(problem, partial=False))
 
 
 def _compare(target: Target, connection: Connection, options: Options) -> None:

@@ -126,11 +126,7 @@ def name_skeleton(name: str) -> str:
     Without spaces and invisible characters, in small letters, each replaced by the plain one it resembles.
     """
     if not name.isascii():
-        name = "".join(
-            _looks_like().get(letter, letter)
-            for letter in unicodedata.normalize("NFKC", name)
-            if unicodedata.category(letter) != "Cf"
-        )
+        name = unicodedata.normalize("NFKC", name).translate(_LETTERS)
     # Of a capital I, Unicode's list says only that it looks like a small l.
     text = "".join(name.split()).casefold()
     return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
@@ -198,16 +194,19 @@ def _domain(uri: Any) -> str | None:
     """The registrable domain of a URI; the host, if that is an address or local."""
     if not isinstance(uri, str):
         return None
-    if plain := _PLAIN_URL.fullmatch(uri):
-        return _domain_of_host(plain[2])
+    scheme, _, rest = uri.partition("://")
+    if scheme == "https" and (domain := _domain_of_plain_name(rest.partition("/")[0])):
+        return domain
     parts = _split(uri)
     host = _host(parts) if parts else None
-    return _domain_of_host(host) if host else None
+    return (registrable_domain(host) if _host_type(host) == "name" else host) if host else None
 
 
 @lru_cache(maxsize=65_536)
-def _domain_of_host(host: str) -> str:
-    return registrable_domain(host) if _host_type(host) == "name" else host
+def _domain_of_plain_name(authority: str) -> str | None:
+    """The domain, if an authority is nothing but the name of a host."""
+    plain = _PLAIN_URL.fullmatch(f"https://{authority}")
+    return registrable_domain(authority) if plain and _host_type(authority) == "name" else None
 
 
 def _redirect_parameter(query: str) -> str | None:
@@ -237,6 +236,19 @@ def _public_suffixes() -> Any:
     from publicsuffixlist import PublicSuffixList
 
     return PublicSuffixList()
+
+
+class _Letters(dict[int, str | None]):
+    """For `str.translate`: a letter as the one in ASCII it can be taken for; None if it is invisible."""
+
+    def __missing__(self, code: int) -> str | None:
+        letter = chr(code)
+        found = None if unicodedata.category(letter) == "Cf" else _looks_like().get(letter, letter)
+        self[code] = found
+        return found
+
+
+_LETTERS = _Letters()
 
 
 @cache

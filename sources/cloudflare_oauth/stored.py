@@ -7,7 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import dlt
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.destination.exceptions import (
+    DestinationTerminalException,
+    DestinationTransientException,
+    DestinationUndefinedEntity,
+)
 from dlt.dataset import Dataset
 
 from .content import JSON
@@ -15,8 +19,10 @@ from .schema import declared_schema
 
 ROWS_PER_FETCH = 10_000
 IDS_PER_QUERY = 500
-# The hash of no content.
-TWICE = ""
+# Each can lose against another process once for the dataset, once for the tables.
+ATTEMPTS_TO_CREATE = 5
+# The hash of no content: what has it is written anew.
+UNSURE = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,6 @@ def read_stored(pipeline: dlt.Pipeline | None) -> Stored:
     dataset = pipeline.dataset(schema=declared_schema())
     stored = Stored(
         accounts=dict(_rows(dataset, "SELECT account_id, content_hash FROM accounts")),
-        scopes=dict(_rows(dataset, "SELECT id, content_hash FROM oauth_scopes")),
         rejections={row[0] for row in _rows(dataset, "SELECT rejection_id FROM rejected_rows")},
         dataset=dataset,
     )
@@ -100,13 +105,18 @@ def read_stored(pipeline: dlt.Pipeline | None) -> Stored:
     def account(account_id: str) -> StoredAccount:
         return stored.by_account.setdefault(account_id, StoredAccount())
 
-    for account_id, client_id, content_hash in _rows(
-        dataset, "SELECT account_id, client_id, content_hash FROM oauth_clients"
+    content_hash = "content_hash"
+    if not pipeline.destination.capabilities().supports_ddl_transactions:
+        content_hash = _HASH_IF_COMPLETED
+    # A row that is there twice has no content that could be up to date, so it is written anew: dlt
+    # leaves two where it repeats a load job that was killed (its issue 3023).
+    for scope_id, scope_hash in _rows(dataset, f"SELECT id, {content_hash} FROM oauth_scopes"):
+        stored.scopes[scope_id] = scope_hash if scope_id not in stored.scopes else UNSURE
+    for account_id, client_id, client_hash in _rows(
+        dataset, f"SELECT account_id, client_id, {content_hash} FROM oauth_clients"
     ):
         hashes = account(account_id).client_hashes
-        # A row that is there twice has no content that could be up to date, so it is written anew: dlt
-        # leaves two where it repeats a load job that was killed (its issue 3023).
-        hashes[client_id] = content_hash if client_id not in hashes else TWICE
+        hashes[client_id] = client_hash if client_id not in hashes else UNSURE
     for account_id, client_id, change_id, content_hash in _rows(dataset, _LAST_CHANGES):
         account(account_id).last_changes[client_id] = LoggedChange(change_id, content_hash)
     for (account_id,) in _rows(dataset, _BASELINED_ACCOUNTS):
@@ -118,11 +128,27 @@ def read_stored(pipeline: dlt.Pipeline | None) -> Stored:
 
 def create_tables(pipeline: dlt.Pipeline | None) -> None:
     """Create the tables that the pipeline's dataset lacks: dlt makes only those that get data."""
-    if pipeline is not None and pipeline.destination is not None:
-        with pipeline.dataset(schema=declared_schema()).destination_client as client:
-            client.initialize_storage()
-            client.update_stored_schema()
+    if pipeline is None or pipeline.destination is None:
+        return
+    for attempt in range(1, ATTEMPTS_TO_CREATE + 1):
+        try:
+            with pipeline.dataset(schema=declared_schema()).destination_client as client:
+                client.initialize_storage()
+                client.update_stored_schema()
+        except (DestinationTerminalException, DestinationTransientException, FileExistsError):
+            # Another process was just creating them too; what it made is seen by the next attempt.
+            if attempt == ATTEMPTS_TO_CREATE:
+                raise
+        else:
+            return
 
+
+# Where tables are not written in one transaction, a load that was never completed may have written a row
+# without all elements of its arrays.
+_HASH_IF_COMPLETED = f"""
+CASE WHEN _dlt_load_id IN (SELECT load_id FROM _dlt_loads WHERE status = 0)
+THEN content_hash ELSE '{UNSURE}' END
+"""
 
 # The last change is the one that no other follows: times may be equal, or run backwards.
 _LAST_CHANGES = """

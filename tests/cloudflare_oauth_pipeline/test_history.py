@@ -49,6 +49,16 @@ def test_the_demo_shows_a_week(run: Run) -> None:
     done = run("demo", "--days", "7")
     log = run("changes", "--db", "demo.duckdb", "--since", "6d", "--format", "json").json
 
-    assert done.exit_code == 0
+    assert (done.exit_code, "partial" in done.stdout) == (0, True)
     assert {row["change"] for row in log} == {"created", "updated", "deleted"}
     assert len({row["observed_at"][:10] for row in log}) in (6, 7)
+
+
+def test_the_demo_has_a_forbidden_account_and_withheld_deletions(run: Run) -> None:
+    """At its end; a shorter one is uneventful."""
+    run("demo", "--days", "7")
+    status = "SELECT status, count(*) FROM account_health GROUP BY 1 ORDER BY 1"
+    assert rows(status, db="demo.duckdb") == [("complete", 10), ("delete_blocked", 1), ("forbidden", 1)]
+
+    run("demo", "--days", "1", "--db", "short.duckdb")
+    assert rows(status, db="short.duckdb") == [("complete", 12)]

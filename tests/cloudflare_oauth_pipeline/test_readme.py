@@ -10,7 +10,9 @@ import typer.main
 
 from cloudflare_oauth.schema import declared_schema
 from cloudflare_oauth_pipeline.cli import app
+from cloudflare_oauth_pipeline.rule import load_rules
 from cloudflare_oauth_pipeline.summary import ExitCode
+from cloudflare_oauth_pipeline.view import load_views
 from tests.cloudflare_oauth_pipeline.conftest import Run
 
 README = Path(__file__).parents[2].joinpath("README.md").read_text()
@@ -58,6 +60,12 @@ def test_every_table_is_in_the_readme_and_the_other_way_round() -> None:
     assert {code(cell) for cell in first_cells("table")} == set(declared_schema().data_table_names())
 
 
+def test_every_view_is_in_the_readme_and_the_other_way_round() -> None:
+    """The table of views is complete; and so is the number of rules."""
+    assert {code(cell) for cell in first_cells("view")} == set(load_views())
+    assert set(re.findall(r"(\d+) rules", README)) == {str(len(load_rules()))}
+
+
 def test_every_exit_code_is_in_the_readme_and_the_other_way_round() -> None:
     """The table of exit codes is complete."""
     assert {int(cell) for cell in first_cells("exit code")} == {code.value for code in ExitCode}
@@ -75,14 +83,19 @@ def test_help_reads_like_documentation_with_an_example(run: Run, command: str) -
         assert parameter.help, parameter.name
 
 
-def test_the_output_in_the_readme_is_what_the_demo_prints(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def shown(command: str) -> str:
+    return README.split(f"<!-- output of: {command} -->\n```text\n")[1].split("```")[0]
+
+
+def test_the_output_in_the_readme_is_what_the_commands_print(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But for the id of the sync, the seconds it took, and where the programs lie."""
     monkeypatch.setenv("COLUMNS", "80")
-    shown = README.split("<!-- output of: cloudflare-oauth demo -->\n```text\n")[1].split("```")[0]
+    findings = ("findings", "--db", "demo.duckdb", "--min-severity", "critical")
 
-    printed = run("demo").stdout
-
-    assert masked(printed) == masked(shown)
+    assert masked(run("demo").stdout) == masked(shown("cloudflare-oauth demo"))
+    assert run(*findings).stdout == shown(f"cloudflare-oauth {' '.join(findings)}")
 
 
 def masked(output: str) -> str:

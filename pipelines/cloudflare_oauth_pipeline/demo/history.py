@@ -29,22 +29,24 @@ class Happening:
     changed_fields: tuple[str, ...] = ()
 
 
-def advance(estate: Estate, day: int) -> list[Happening]:
+def advance(estate: Estate, day: int, now: datetime | None = None) -> list[Happening]:
     """Play the `day`-th day (1, 2, …) on an estate that all days before have been played on.
+
+    `now` is when it happens; a day after the day before by default.
 
     A client is made, one gets a redirect URI, one wider scopes, one has its secret rotated, of another
     the old secret is deleted, one client is deleted, and every third day one is made public.
     `updated_at` moves, but not for a secret, where Cloudflare does not promise that it does.
     """
-    return list(_Day(estate, day).play())
+    return list(_Day(estate, day, now or DAY_ZERO + timedelta(days=day)).play())
 
 
 class _Day:
-    def __init__(self, estate: Estate, day: int) -> None:
+    def __init__(self, estate: Estate, day: int, now: datetime) -> None:
         self._estate = estate
         self._day = day
         self._random = random.Random(f"day {day}")
-        self._now = (DAY_ZERO + timedelta(days=day)).isoformat().replace("+00:00", "Z")
+        self._now = now.isoformat().replace("+00:00", "Z")
         clients = [
             (account, client)
             for account in estate.account_ids()
