@@ -320,7 +320,7 @@ def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: DemoS
             # The best of three, because other tests run beside this one.
             while not seconds or (min(seconds) >= 5 and len(seconds) < 3):
                 started = time.monotonic()
-                connection.execute(f"SELECT * FROM {name}").fetch_arrow_table()
+                connection.execute(f"SELECT * FROM {name}").fetchall()
                 seconds.append(time.monotonic() - started)
             assert min(seconds) < 5, name
 
