@@ -11,6 +11,11 @@ _COLLECT_AFTER = (50_000, 5, 20)
 def main() -> None:
     """Run the command line and end the process."""
     gc.set_threshold(*_COLLECT_AFTER)
+    if sys.argv[1:2] == ["sync"]:
+        # It gets ready while this process imports dlt.
+        from cloudflare_oauth.reader_process import prepare
+
+        prepare()
     # Not before: nothing that is imported ever becomes garbage.
     from .cli import main as run
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
-from cloudflare_oauth.schema import OAUTH_CLIENT_CHANGES, declared_schema
+from cloudflare_oauth.columns import OAUTH_CLIENT_CHANGES
+from cloudflare_oauth.schema import declared_schema
 
 from .destination import Target, open_for_reading
 from .errors import DestinationError

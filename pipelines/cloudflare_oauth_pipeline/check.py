@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 
 from cloudflare_oauth import CloudflareError, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
-from cloudflare_oauth.reader import open_reader
-from cloudflare_oauth.source import Options, make_client
+from cloudflare_oauth.source import Options
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,13 @@ def check(
     """
     connection = resolve_connection(account_ids=account_ids)
     excluded = set(checked_account_ids(exclude_account_ids))
-    options = Options(concurrency=concurrency, quota_share=quota_share, observer=observer)
-    with open_reader(lambda: make_client(connection, options), concurrency=concurrency) as reader:
+    options = Options(concurrency=concurrency, quota_share=quota_share)
+    from cloudflare_oauth.reader_thread import open_reader_thread
+
+    with open_reader_thread(options.settings(connection), observer) as reader:
         names: dict[str, str | None]
         if connection.account_ids is None:
-            listed = [item for item in reader.accounts().items if isinstance(item, dict)]
-            names = {str(item.get("id")): item.get("name") for item in listed}
+            names = {row.key: row.columns.get("name") for row in reader.accounts({}).rows}
         else:
             names = dict.fromkeys(connection.account_ids)
         wanted = [account_id for account_id in names if account_id not in excluded]

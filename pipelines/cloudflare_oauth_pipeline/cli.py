@@ -20,9 +20,9 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
 from cloudflare_oauth.configuration import checked_account_ids
+from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
-from cloudflare_oauth.quota import DEFAULT_SHARE
-from cloudflare_oauth.source import DEFAULT_CONCURRENCY
+from cloudflare_oauth.reader_process import open_reader_process
 
 from . import report, terminal
 from .changes import COLUMNS, read_changes
@@ -140,7 +140,7 @@ def sync(
     dataset: Dataset = DEFAULT_DATASET,
     pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
-    quota_share: QuotaShare = DEFAULT_SHARE,
+    quota_share: QuotaShare = DEFAULT_QUOTA_SHARE,
     max_delete_fraction: MaxDeleteFraction = DEFAULT_MAX_DELETE_FRACTION,
     resume: Annotated[
         str | None,
@@ -174,6 +174,7 @@ def sync(
                 resume_within=parse_age(resume) if resume else None,
                 waivers=load_waivers(waivers),
                 dry_run=dry_run,
+                open_reader=open_reader_process,
                 observer=observer,
                 summary=summary,
             )
@@ -279,7 +280,7 @@ def check(
     account: Accounts = None,
     exclude_account: Excluded = None,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
-    quota_share: QuotaShare = DEFAULT_SHARE,
+    quota_share: QuotaShare = DEFAULT_QUOTA_SHARE,
     output: OutputFormat = Format.table,
 ) -> None:
     """Say which accounts the credentials see, and which of them let their OAuth clients be read.

@@ -25,17 +25,17 @@ from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages import PackageStorage, ParsedLoadJobFileName
 
-from cloudflare_oauth.content import JSON
-from cloudflare_oauth.derived import ELEMENT_FACTS
-from cloudflare_oauth.inventory import Rows
-from cloudflare_oauth.schema import (
+from cloudflare_oauth.columns import (
     ARRAYS,
     ELEMENT_COLUMNS,
     OAUTH_CLIENT_CHANGES,
     OAUTH_CLIENTS,
     Column,
-    declared_schema,
 )
+from cloudflare_oauth.content import JSON
+from cloudflare_oauth.derived import ELEMENT_FACTS
+from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth.schema import declared_schema
 from cloudflare_oauth.source import inventory_source
 
 from .exclusion import alone

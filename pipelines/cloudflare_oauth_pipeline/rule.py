@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from cloudflare_oauth.schema import ARRAYS
+from cloudflare_oauth.columns import ARRAYS
 
 SEVERITIES = ("low", "medium", "high", "critical")
 

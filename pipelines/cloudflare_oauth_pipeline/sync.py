@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
-from cloudflare_oauth.configuration import Connection, checked_account_ids, resolve_connection
+from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
+from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
-from cloudflare_oauth.quota import DEFAULT_SHARE
+from cloudflare_oauth.reader import OpenReader
 from cloudflare_oauth.source import (
-    DEFAULT_CONCURRENCY,
     Options,
     rows_to_write,
     take_inventory,
@@ -34,7 +34,7 @@ def sync(
     api_token: str | None = None,
     base_url: str | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
-    quota_share: float = DEFAULT_SHARE,
+    quota_share: float = DEFAULT_QUOTA_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     resume_within: timedelta | None = None,
     waivers: Sequence[Waiver] = (),
@@ -42,6 +42,7 @@ def sync(
     batch_rows: int = batches.ROWS,
     limits: Limits | None = None,
     observed_at: datetime | None = None,
+    open_reader: OpenReader | None = None,
     observer: events.Observer = events.ignore,
     summary: Summary | None = None,
 ) -> Summary:
@@ -53,6 +54,7 @@ def sync(
         batch_rows: load what has been read after so many rows.
         dry_run: compare and count, and write nothing.
         observed_at: when what is new counts as first seen; now by default.
+        open_reader: where requests are made; on a thread of this process by default.
         observer: is told what happens, from more than one thread.
         summary: counts into this one, which so tells how far a failed sync came.
 
@@ -81,6 +83,7 @@ def sync(
         sync_id=summary.sync_id,
         observed_at=observed_at,
         resume_since=datetime.now(UTC) - resume_within if resume_within else None,
+        open_reader=open_reader,
     )
     try:
         with explained(target), _unwrapped(summary):

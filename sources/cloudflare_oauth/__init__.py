@@ -6,16 +6,18 @@ The data's way, one module a step:
     client          one request, tried again while that may help (quota: when it may be made)
     answers         what came of it: a result, or what went wrong
     listing         pages to a listing that is proven whole, or known not to be
-    reader          every account's listing, several requests at a time
     rows            items to typed rows, or rejections (secrecy: what is dropped)
+    reader          every account's listing, several requests at a time: on a thread or in a process
     stored          what the dataset holds
     comparison      a listing against what is stored: what to write, what to log
     inventory       all of that for one sync: rows by table
-    schema          the tables and their columns
+    columns         the tables and their columns (schema: as declared to dlt)
     source          the same as dlt resources
 """
 
-from .client import Limits
+from typing import TYPE_CHECKING, Any
+
+from .connection import Limits
 from .errors import (
     AuthenticationError,
     CloudflareError,
@@ -25,7 +27,9 @@ from .errors import (
     NotFoundError,
     RequestFailedError,
 )
-from .source import cloudflare_oauth
+
+if TYPE_CHECKING:
+    from .source import cloudflare_oauth
 
 __all__ = [
     "AuthenticationError",
@@ -38,3 +42,12 @@ __all__ = [
     "RequestFailedError",
     "cloudflare_oauth",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only who asks for the source imports dlt: the process that reads does without.
+    if name != "cloudflare_oauth":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .source import cloudflare_oauth
+
+    return cloudflare_oauth

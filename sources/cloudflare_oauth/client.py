@@ -10,24 +10,11 @@ import tenacity
 
 from . import events
 from .answers import Answer, TemporaryError, checked
-from .configuration import Credentials, is_loopback
+from .connection import DEFAULT_QUOTA_SHARE, Credentials, Limits, is_loopback
 from .errors import NotFoundError, RequestFailedError
-from .quota import DEFAULT_SHARE, Quota
+from .quota import Quota
 
 USER_AGENT = "cloudflare-oauth-clients"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How long a request may take and how often it is tried; seconds."""
-
-    connect_seconds: float = 10.0
-    read_seconds: float = 20.0
-    total_seconds: float = 60.0
-    attempts: int = 5
-    first_backoff_seconds: float = 0.5
-    longest_backoff_seconds: float = 20.0
-    backoff_budget_seconds: float = 60.0
 
 
 @dataclass
@@ -51,7 +38,7 @@ class CloudflareClient:
         *,
         concurrency: int = 8,
         limits: Limits | None = None,
-        quota_share: float = DEFAULT_SHARE,
+        quota_share: float = DEFAULT_QUOTA_SHARE,
         observer: events.Observer = events.ignore,
     ) -> None:
         self.limits = limits or Limits()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from .columns import DELETED
 from .content import JSON, changed_fields, text_hash
 from .derived import change_facts, client_facts
 from .rows import Row
-from .schema import DELETED
 from .stored import LoggedChange, StoredAccount
 
 # Below so many known clients any number of them may vanish at once.
@@ -56,7 +56,7 @@ def compare(
     comparison = Comparison()
     listed = {row.key: row for row in rows}
     known = stored.known
-    vanished = sorted(known - listed.keys())
+    vanished = sorted(known.keys() - listed.keys())
     comparison.blocked = (
         may_delete
         and len(known) >= SMALLEST_GUARDED_ACCOUNT

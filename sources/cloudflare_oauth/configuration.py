@@ -4,52 +4,25 @@ First found wins: argument, environment (`CLOUDFLARE_…`, the names of Cloudfla
 configuration (`[sources.cloudflare_oauth]` in `.dlt/secrets.toml` or `.dlt/config.toml`, a vault, …).
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import dlt
-import httpx
 
+from .connection import Connection, Credentials, is_loopback
 from .errors import ConfigurationError
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 DLT_SECTION = "sources.cloudflare_oauth"
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+# Only what every parser of URLs takes apart in the same way.
+_BASE_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~-]+)*",
+    re.IGNORECASE,
+)
 HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """An API token, or the legacy pair of email and global API key; never shown by `repr`."""
-
-    api_token: str | None = field(default=None, repr=False)
-    email: str | None = field(default=None, repr=False)
-    api_key: str | None = field(default=None, repr=False)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The request headers that carry the credentials."""
-        if self.api_token:
-            return {"Authorization": f"Bearer {self.api_token}"}
-        return {"X-Auth-Email": self.email or "", "X-Auth-Key": self.api_key or ""}
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must never be shown or stored."""
-        return tuple(value for value in (self.api_token, self.api_key) if value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """Which API to ask, as whom, about which accounts (None: every account that is listed)."""
-
-    base_url: str
-    credentials: Credentials
-    account_ids: tuple[str, ...] | None = None
 
 
 def resolve_connection(
@@ -140,27 +113,16 @@ def _checked_secret(what: str, value: str) -> str:
 
 
 def _checked_base_url(base_url: str) -> str:
-    try:
-        url = httpx.URL(base_url.strip().rstrip("/"))
-    except httpx.InvalidURL:
-        raise ConfigurationError("The base URL is not a URL.") from None
-    if url.userinfo or url.query or url.fragment:
-        raise ConfigurationError("The base URL may have a host, a port and a path, nothing else.")
-    if not url.host or url.scheme not in ("https", "http"):
-        raise ConfigurationError(f"The base URL {str(url)!r} is not a web address.")
-    if url.scheme == "http" and not is_loopback(url.host):
+    url = base_url.strip().rstrip("/")
+    plain = _BASE_URL.fullmatch(url)
+    if not plain:
+        # Some of it may be a password.
         raise ConfigurationError(
-            f"The base URL {str(url)!r} would send the credentials unencrypted: use https "
+            "The base URL is not usable: it has to be https://, a host, a port or none, and a plain path."
+        )
+    if plain["scheme"].lower() == "http" and not is_loopback(plain["host"].strip("[]").lower()):
+        raise ConfigurationError(
+            f"The base URL {url!r} would send the credentials unencrypted: use https "
             "(plain http is for a loopback host only)."
         )
-    return str(url)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine, without asking a name server."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return url

@@ -4,20 +4,18 @@ Every step yields a `Rows`: the rows to write, by table. Those of one account co
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from . import events
+from .columns import DELETED
 from .comparison import Comparison, compare
 from .content import JSON, text_hash
 from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
-from .listing import Listing
 from .reader import AccountReading, Reader
-from .rows import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Rejection, Row, RowType
-from .schema import DELETED
+from .rows import CheckedListing, Rejection, Row
 from .stored import Stored
 
 DEFAULT_MAX_DELETE_FRACTION = 0.5
@@ -56,12 +54,13 @@ class Inventory:
             CloudflareError: the accounts cannot be listed, or there are none. An account that
                 cannot be read raises nothing: it has its row in `account_syncs`.
         """
-        scopes = self.reader.scopes()
+        scopes = self.reader.scopes(self.stored.scopes)
         account_ids, rows = self._discovered() if self.account_ids is None else self._named()
         yield rows
         account_ids = self._without_those_done(account_ids)
         self.observer(events.AccountsFound(len(account_ids)))
-        for reading in self.reader.oauth_clients(account_ids, lambda id_: self.stored.account(id_).known):
+        accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
+        for reading in self.reader.oauth_clients(accounts):
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
 
@@ -81,18 +80,17 @@ class Inventory:
         return left
 
     def _discovered(self) -> tuple[list[str], Rows]:
-        listing = self.reader.accounts()
-        rows, rejections = _checked(listing, ACCOUNT, self.stored.accounts)
-        if not rows:
+        listing = self.reader.accounts(self.stored.accounts)
+        if not listing.rows:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
             )
-        rows = [row for row in rows if row.key not in self.exclude_account_ids]
+        rows = [row for row in listing.rows if row.key not in self.exclude_account_ids]
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
-        if rejections:
-            self._warn(f"{len(rejections)} accounts could not be taken; see rejected_rows")
+        if listing.rejections:
+            self._warn(f"{len(listing.rejections)} accounts could not be taken; see rejected_rows")
         unlisted = self.stored.by_account.keys() - set(account_ids) - set(self.exclude_account_ids)
         if unlisted:
             self._warn(
@@ -103,7 +101,10 @@ class Inventory:
         changed = self._changed(rows, self.stored.accounts)
         for row in changed:
             row["account_id"] = row.pop("id")
-        return account_ids, {"accounts": changed, "rejected_rows": self._rejected("accounts", rejections)}
+        return account_ids, {
+            "accounts": changed,
+            "rejected_rows": self._rejected("accounts", listing.rejections),
+        }
 
     def _named(self) -> tuple[list[str], Rows]:
         account_ids = [id_ for id_ in self.account_ids or () if id_ not in self.exclude_account_ids]
@@ -112,13 +113,13 @@ class Inventory:
         rows: list[JSON] = [{"account_id": id_, "observed_at": self.observed_at} for id_ in new]
         return account_ids, {"accounts": rows}
 
-    def _scopes(self, listing_to_come: "Future[Listing]") -> Rows:
+    def _scopes(self, listing_to_come: Callable[[], CheckedListing]) -> Rows:
         try:
-            listing = listing_to_come.result()
+            listing = listing_to_come()
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
-        rows, rejections = _checked(listing, OAUTH_SCOPE, self.stored.scopes)
+        rows, rejections = listing.rows, listing.rejections
         if rejections:
             self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
         changed = self._changed(rows, self.stored.scopes)
@@ -132,10 +133,10 @@ class Inventory:
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
         listing = reading.outcome
         stored = self.stored.account(reading.account_id)
-        rows, rejections = _checked(listing, OAUTH_CLIENT, stored.client_hashes)
+        rejections = listing.rejections
         comparison = compare(
             reading.account_id,
-            rows,
+            listing.rows,
             stored,
             self.stored.documents_after,
             may_delete=listing.complete and not rejections,
@@ -146,7 +147,7 @@ class Inventory:
         account_sync = self._account_sync(
             reading,
             **_verdict(listing, comparison, rejections),
-            listed=len(listing.items),
+            listed=listing.listed,
             reported_total=listing.reported_total,
             **{change: comparison.count(change) for change in ("baseline", "created", "updated", "deleted")},
             unchanged=comparison.unchanged,
@@ -167,8 +168,8 @@ class Inventory:
             "account_id": reading.account_id,
             "started_at": reading.started_at,
             "finished_at": reading.finished_at,
-            "requests": reading.usage.requests,
-            "retries": reading.usage.retries,
+            "requests": reading.requests,
+            "retries": reading.retries,
             "listed": 0,
             **dict.fromkeys(counts, 0),
             **columns,
@@ -206,16 +207,6 @@ class Inventory:
         self.observer(events.Warned(message, partial))
 
 
-def _checked(
-    listing: Listing, row_type: RowType, stored_hashes: Mapping[str, str]
-) -> tuple[list[Row], list[Rejection]]:
-    checked = [row_type.check(item, stored_hashes) for item in listing.items]
-    return (
-        [row for row in checked if isinstance(row, Row)],
-        [row for row in checked if isinstance(row, Rejection)],
-    )
-
-
 def _failure(error: CloudflareError) -> JSON:
     """The columns of `account_syncs` for an account that could not be read."""
     match error:
@@ -233,7 +224,7 @@ def _failure(error: CloudflareError) -> JSON:
     }
 
 
-def _verdict(listing: Listing, comparison: Comparison, rejections: list[Rejection]) -> JSON:
+def _verdict(listing: CheckedListing, comparison: Comparison, rejections: list[Rejection]) -> JSON:
     """The columns of `account_syncs` that judge an account that was read."""
     if listing.problem:
         message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"

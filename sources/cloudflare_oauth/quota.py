@@ -16,7 +16,8 @@ from typing import Any, TypeGuard
 import anyio
 import http_sf
 
-DEFAULT_SHARE = 0.9
+from .connection import DEFAULT_QUOTA_SHARE
+
 DOCUMENTED_REQUESTS = 1_200
 DOCUMENTED_WINDOW_SECONDS = 300
 # The header counts whole seconds, so what looks like now may still be most of a second away.
@@ -46,7 +47,7 @@ class Quota:
     """
 
     def __init__(
-        self, share: float = DEFAULT_SHARE, on_wait: Callable[[float, str], None] = lambda *_: None
+        self, share: float = DEFAULT_QUOTA_SHARE, on_wait: Callable[[float, str], None] = lambda *_: None
     ) -> None:
         self._share = share
         self._on_wait = on_wait

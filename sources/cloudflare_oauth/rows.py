@@ -5,29 +5,30 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlt.common.json import custom_pua_decode
-from dlt.common.normalizers.naming.snake_case import NamingConvention
-
+from .columns import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
 from .content import JSON, content_hash
-from .schema import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
 from .secrecy import without_secrets
+
+if TYPE_CHECKING:
+    from .listing import Listing
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
-_NAMING = NamingConvention()
 _OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
 _TEXTS = frozenset({str})
+_PRIVATE_USE = ("\ue000", "\uf8ff")
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An item that can be loaded.
 
-    `document` is what the API sent, without secrets; `columns` the same, typed as declared, but empty
-    if just this content is stored already.
+    `document` is what the API sent, without secrets; `columns` the same, typed as declared. Both are
+    empty if just this content is stored already.
     """
 
     key: str
@@ -36,12 +37,31 @@ class Row:
     content_hash: str
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(NamedTuple):
     """An item that cannot be loaded, as JSON text without secrets, and why."""
 
     document: str
     reason: str
+
+
+@dataclass(frozen=True)
+class CheckedListing:
+    """A listing whose items are rows, or rejected; the rest is as in `Listing`."""
+
+    rows: list[Row]
+    rejections: list[Rejection]
+    problem: str | None
+    reported_total: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the items are proven to be all there are."""
+        return self.problem is None
+
+    @property
+    def listed(self) -> int:
+        """How many items there were."""
+        return len(self.rows) + len(self.rejections)
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,16 @@ class RowType:
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
         return cls(key, types, arrays, objects, objects | arrays | types.keys())
 
+    def checked(self, listing: "Listing", stored_hashes: Mapping[str, str]) -> CheckedListing:
+        """Check every item of a listing; as `check`."""
+        found = [self.check(item, stored_hashes) for item in listing.items]
+        return CheckedListing(
+            [row for row in found if isinstance(row, Row)],
+            [row for row in found if isinstance(row, Rejection)],
+            listing.problem,
+            listing.reported_total,
+        )
+
     def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
         """Take an item apart, or say why it cannot be loaded.
 
@@ -80,7 +110,7 @@ class RowType:
             # Whose client it is is no content of it.
             row_hash = content_hash(_without(document, "account_id"))
             if stored_hashes.get(key) == row_hash:
-                return Row(key, document, {}, row_hash)
+                return Row(key, {}, {}, row_hash)
             columns = self._typed_fields(document)
             if not self._is_declared(document):
                 _check_names(document)
@@ -156,7 +186,7 @@ def _check_storable(name: str, value: Any) -> None:
                 value.encode()
             except UnicodeEncodeError:
                 raise _UnfitError(f"{name}: half a surrogate pair, which is not text") from None
-            if custom_pua_decode(value) is not value:
+            if _PRIVATE_USE[0] <= value[0] <= _PRIVATE_USE[1] and _has_meaning_to_dlt(value):
                 raise _UnfitError(f"{name}: starts with a private-use character that dlt gives a meaning to")
     elif isinstance(value, int) and value not in _BIGINT:
         raise _UnfitError(f"{name}: a number of more than 64 bits")
@@ -186,11 +216,29 @@ def _check_names(document: JSON) -> None:
 def _paths(document: JSON, prefix: str) -> Iterator[str]:
     for name, value in document.items():
         _check_storable("a field's name", name)
-        path = prefix + (_NAMING.normalize_identifier(name) if name.strip() else "_empty")
+        path = prefix + (_in_snake_case(name) if name.strip() else "_empty")
         if isinstance(value, dict):
             yield from _paths(value, f"{path}__")
         else:
             yield path
+
+
+# dlt is not imported before it is needed: a reader in a process of its own is ready much sooner without.
+
+
+def _has_meaning_to_dlt(value: str) -> bool:
+    from dlt.common.json import custom_pua_decode
+
+    return custom_pua_decode(value) is not value
+
+
+@lru_cache(maxsize=4096)
+def _in_snake_case(name: str) -> str:
+    if _SNAKE_CASE.fullmatch(name):
+        return name
+    from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+    return NamingConvention().normalize_identifier(name)
 
 
 def _kind(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The dlt source: an inventory's rows, handed to dlt table by table."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,17 +12,15 @@ from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource
 
 from . import events
-from .client import CloudflareClient, Limits
-from .configuration import Connection, checked_account_ids, resolve_connection
+from .columns import SCHEMA_NAME, TABLES
+from .configuration import checked_account_ids, resolve_connection
+from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits
 from .content import JSON
 from .derived import with_element_facts
 from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
-from .quota import DEFAULT_SHARE
-from .reader import open_reader
-from .schema import SCHEMA_NAME, TABLES, declare_tables
+from .reader import OpenReader, Reader, Settings
+from .schema import declare_tables
 from .stored import create_tables, read_stored
-
-DEFAULT_CONCURRENCY = 8
 
 
 # An empty specification: dlt would fill in arguments before the environment has been asked.
@@ -36,7 +34,7 @@ def cloudflare_oauth(
     api_key: str | None = None,
     base_url: str | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
-    quota_share: float = DEFAULT_SHARE,
+    quota_share: float = DEFAULT_QUOTA_SHARE,
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
     limits: Limits | None = None,
     observer: events.Observer = events.ignore,
@@ -111,17 +109,31 @@ def rows_to_write(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now by default."""
+    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now by default.
+
+    `open_reader` decides where requests are made; on a thread of this process by default.
+    """
 
     exclude_account_ids: Sequence[str] = ()
     concurrency: int = DEFAULT_CONCURRENCY
-    quota_share: float = DEFAULT_SHARE
+    quota_share: float = DEFAULT_QUOTA_SHARE
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
     limits: Limits | None = None
     observer: events.Observer = events.ignore
     sync_id: str = field(default_factory=new_sync_id)
     observed_at: datetime | None = None
     resume_since: datetime | None = None
+    open_reader: OpenReader | None = None
+
+    def settings(self, connection: Connection) -> Settings:
+        """The reader's part of them, for a connection."""
+        return Settings(
+            base_url=connection.base_url,
+            credentials=connection.credentials,
+            concurrency=self.concurrency,
+            quota_share=self.quota_share,
+            limits=self.limits,
+        )
 
 
 def take_inventory(
@@ -134,8 +146,10 @@ def take_inventory(
     Raises:
         CloudflareError: the accounts cannot be listed, or there are none.
     """
-    stored = read_stored(pipeline)
-    with open_reader(lambda: make_client(connection, options), concurrency=options.concurrency) as reader:
+    open_reader = options.open_reader or _open_reader_thread
+    # The reader gets ready meanwhile.
+    with open_reader(options.settings(connection), options.observer) as reader:
+        stored = read_stored(pipeline)
         yield from Inventory(
             reader=reader,
             stored=stored,
@@ -147,6 +161,13 @@ def take_inventory(
             observed_at=options.observed_at or datetime.now(UTC),
             resume_since=options.resume_since,
         ).take()
+
+
+def _open_reader_thread(settings: Settings, observer: events.Observer) -> AbstractContextManager[Reader]:
+    # Imported late: who reads in another process does without the libraries that this takes.
+    from .reader_thread import open_reader_thread
+
+    return open_reader_thread(settings, observer)
 
 
 def _table(name: str) -> DltResource:
@@ -162,18 +183,6 @@ def _table(name: str) -> DltResource:
 
     resource: DltResource = rows_of_table
     return resource
-
-
-def make_client(connection: Connection, options: Options) -> CloudflareClient:
-    """A client for a connection."""
-    return CloudflareClient(
-        connection.base_url,
-        connection.credentials,
-        concurrency=options.concurrency,
-        quota_share=options.quota_share,
-        limits=options.limits,
-        observer=options.observer,
-    )
 
 
 def active_pipeline() -> dlt.Pipeline | None:

@@ -45,10 +45,13 @@ class StoredAccount:
     completed_at: datetime | None = None
 
     @property
-    def known(self) -> set[str]:
-        """Ids of the clients that exist, as far as either table knows."""
-        logged = {client for client, change in self.last_changes.items() if change.content_hash is not None}
-        return logged | self.client_hashes.keys()
+    def known(self) -> dict[str, str]:
+        """The hash of every client that exists, as far as either table knows; `UNSURE` if they disagree."""
+        logged = {client: last.content_hash for client, last in self.last_changes.items()}
+        known = {client: UNSURE for client, content_hash in logged.items() if content_hash is not None}
+        for client, content_hash in self.client_hashes.items():
+            known[client] = content_hash if logged.get(client) == content_hash else UNSURE
+        return known
 
 
 @dataclass

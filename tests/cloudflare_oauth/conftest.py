@@ -8,7 +8,7 @@ import pytest
 from cloudflare_oauth import Limits
 from cloudflare_oauth.answers import Answer
 from cloudflare_oauth.client import CloudflareClient, Usage
-from cloudflare_oauth.configuration import Credentials
+from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth.listing import Listing, list_all
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer
 

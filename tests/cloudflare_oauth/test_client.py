@@ -18,7 +18,8 @@ from cloudflare_oauth import (
     events,
 )
 from cloudflare_oauth.client import CloudflareClient, Usage
-from cloudflare_oauth.configuration import Credentials, resolve_connection
+from cloudflare_oauth.configuration import resolve_connection
+from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, faults
 from cloudflare_oauth_pipeline.demo.faults import Fault
 
@@ -207,6 +208,9 @@ def test_credentials_are_not_in_any_repr(api: DemoServer) -> None:
         "http://127.0.0.1.evil.example/",
         "https://user:password@api.cloudflare.com/",
         "https://api.cloudflare.com/?q=1",
+        "http://127.0.0.1\\@evil.example/",
+        "http://127.0.0.1#@evil.example/",
+        "http://[::1].evil.example/",
         "ftp://127.0.0.1/",
         "api.cloudflare.com",
         "",

@@ -7,7 +7,7 @@ import pytest
 
 from cloudflare_oauth import events
 from cloudflare_oauth.client import CloudflareClient, Usage
-from cloudflare_oauth.configuration import Credentials
+from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth.quota import Quota
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, quota
 

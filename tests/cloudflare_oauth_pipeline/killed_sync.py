@@ -15,6 +15,7 @@ from typing import Any
 
 STAGES = {
     "listing": "cloudflare_oauth.client:CloudflareClient._send",
+    "answer": "cloudflare_oauth.reader_process:ProcessReader._answer",
     "tables": "cloudflare_oauth.source:create_tables",
     "extract": "dlt.extract.extract:Extractor.write_items",
     "columns": "cloudflare_oauth_pipeline.columnar:_Files._write",

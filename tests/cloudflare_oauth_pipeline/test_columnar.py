@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from cloudflare_oauth import cloudflare_oauth
-from cloudflare_oauth.schema import ARRAYS, TABLES
+from cloudflare_oauth.columns import ARRAYS, TABLES
 from cloudflare_oauth_pipeline import columnar
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate, account_id
 from cloudflare_oauth_pipeline.destination import Target

@@ -142,8 +142,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, d
 # As many as the second sync has; a test below holds it to that.
 JOBS = 13
 MOMENTS = [
-    ("listing", 1),
-    ("listing", 4),
+    ("answer", 1),
+    ("answer", 3),
     ("tables", 1),
     ("after-tables", 1),
     ("extract", 1),
@@ -274,7 +274,7 @@ def test_an_interrupted_sync_ends_at_once_and_is_made_good(
     """Ctrl-C ends within seconds, says so, and the next sync is right."""
     before, undisturbed = world
     machine = before.copied(f"interrupted-{moment}".replace(" ", "-"))
-    stage = {"first answer": "listing", "loading": "after-job"}[moment]
+    stage = {"first answer": "answer", "loading": "after-job"}[moment]
 
     started = time.monotonic()
     done = machine.run(KILLED_SYNC, f"{stage}:SIGINT", "2", "sync", "--db", machine.db, check=False)

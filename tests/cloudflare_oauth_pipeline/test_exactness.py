@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from cloudflare_oauth import Limits
+from cloudflare_oauth.reader_process import open_reader_process
 from cloudflare_oauth_pipeline.demo import (
     ABSENT,
     DEMO_TOKEN,
@@ -62,14 +63,21 @@ fields = st.fixed_dictionaries(
 )
 
 
-def run_sync(db: Path, home: Path, base_url: str) -> Summary:
+def run_sync(db: Path, home: Path, base_url: str, *, apart: bool = False) -> Summary:
     target = Target(db=db, pipelines_dir=home)
-    return sync(target, api_token=DEMO_TOKEN, base_url=base_url, concurrency=2, limits=LIMITS)
+    return sync(
+        target,
+        api_token=DEMO_TOKEN,
+        base_url=base_url,
+        concurrency=2,
+        limits=LIMITS,
+        open_reader=open_reader_process if apart else None,
+    )
 
 
-def run_killed_sync(stage: str, nth: int, db: Path, home: Path, base_url: str) -> None:
-    kill_at(stage, nth)
-    run_sync(db, home, base_url)
+def run_killed_sync(stage: str, nth: int, db: Path, home: Path, base_url: str, apart: bool) -> None:
+    kill_at("answer" if apart and stage == "listing" else stage, nth)
+    run_sync(db, home, base_url, apart=apart)
 
 
 class Model(RuleBasedStateMachine):
@@ -183,9 +191,9 @@ class Model(RuleBasedStateMachine):
     def new_machine(self) -> None:
         self.homes += 1
 
-    @rule()
-    def sync(self) -> None:
-        run_sync(self.db, self.home, self.api.base_url)
+    @rule(apart=st.booleans())
+    def sync(self, apart: bool) -> None:
+        run_sync(self.db, self.home, self.api.base_url, apart=apart)
         self._expect_a_sync()
         self._check()
 
@@ -208,9 +216,9 @@ class Model(RuleBasedStateMachine):
         self._expect_a_sync()
         self._check()
 
-    @rule(stage=st.sampled_from(MOMENTS), nth=st.integers(1, 8), replaced=st.booleans())
-    def killed_sync(self, stage: str, nth: int, replaced: bool) -> None:
-        arguments = (stage, nth, self.db, self.home, self.api.base_url)
+    @rule(stage=st.sampled_from(MOMENTS), nth=st.integers(1, 8), replaced=st.booleans(), apart=st.booleans())
+    def killed_sync(self, stage: str, nth: int, replaced: bool, apart: bool) -> None:
+        arguments = (stage, nth, self.db, self.home, self.api.base_url, apart)
         process = processes.Process(target=run_killed_sync, args=arguments)
         process.start()
         process.join()

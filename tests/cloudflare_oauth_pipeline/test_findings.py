@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cloudflare_oauth.schema import ARRAYS
+from cloudflare_oauth.columns import ARRAYS
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
 from cloudflare_oauth_pipeline.demo.population import demo_estate
 from cloudflare_oauth_pipeline.destination import Target, open_for_reading

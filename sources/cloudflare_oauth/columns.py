@@ -1,0 +1,190 @@
+"""The tables: their columns, types, keys and descriptions."""
+
+from dataclasses import dataclass, field
+
+SCHEMA_NAME = "cloudflare_oauth"
+# Marks a row for removal while it is merged; no stored row has it.
+DELETED = "_deleted"
+
+ARRAYS = {
+    "redirect_uris": "URI that an authorization response may be sent to.",
+    "scopes": "Scope that the client may request; `id` in `oauth_scopes`, or a protocol scope.",
+    "optional_scopes": "Scope that the authorizing user may decline; also in `scopes`.",
+    "grant_types": "Grant type: `authorization_code` or `refresh_token`.",
+    "response_types": "Response type: `code`, `token` or `id_token`.",
+    "allowed_cors_origins": "Origin whose scripts may call the token endpoint.",
+    "post_logout_redirect_uris": "URI that a user may be sent to after logging out.",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, dlt's data type, what is in it, and dlt's other hints."""
+
+    name: str
+    data_type: str
+    description: str
+    hints: dict[str, bool] = field(default_factory=dict)
+
+
+def column(name: str, data_type: str, description: str, **hints: bool) -> Column:
+    """A column with dlt's other hints by name."""
+    return Column(name, data_type, description, hints)
+
+
+def _key(name: str, description: str) -> Column:
+    return column(name, "text", description, nullable=False, primary_key=True)
+
+
+_CONTENT = (
+    column("content_hash", "text", "Hash of all that the API sent of it, whatever the order of arrays."),
+    column("observed_at", "timestamp", "When a sync first saw this content."),
+    column(DELETED, "bool", "Always null: marks rows for removal while they are merged.", hard_delete=True),
+)
+
+ACCOUNTS = (
+    _key("account_id", "Id of the account: 32 hexadecimal characters."),
+    column("name", "text", "Name of the account."),
+    column("type", "text", "Type of the account: `standard` or `enterprise`."),
+    column("created_on", "timestamp", "When the account was created."),
+    column("settings__enforce_twofactor", "bool", "Whether members must use two-factor authentication."),
+    *_CONTENT,
+)
+
+# Computed (see `derived`), not sent: an item's field of the same name could not be stored.
+CLIENT_FACTS = (
+    column("client_name_skeleton", "text", "What the name looks like: names that look alike share it."),
+    column("client_domain", "text", "Registrable domain of `client_uri`; its host, if that is an address."),
+    column("logo_domain", "text", "The same of `logo_uri`."),
+    column("policy_domain", "text", "The same of `policy_uri`."),
+    column("tos_domain", "text", "The same of `tos_uri`."),
+)
+
+_URI_FACTS = (
+    column("scheme", "text", "Its scheme, in small letters; null if it is not absolute."),
+    column("host", "text", "Its host, in small letters; null if there is none that can be relied on."),
+    column("host_type", "text", "`loopback`, `localhost` (by name), `private`, `address` or `name`."),
+    column("registrable_domain", "text", "The part of the host's name that somebody can register."),
+    column("has_userinfo", "bool", "Whether a user's name or password is in it."),
+    column("has_fragment", "bool", "Whether it has a fragment."),
+    column("has_pattern", "bool", "Whether a part of it stands for something else, such as `*`."),
+    column("redirect_parameter", "text", "Parameter of its query that names where to go next."),
+)
+
+_SCOPE_FACTS = (column("writes", "bool", "Whether it lets the client change anything; null if unknown."),)
+
+ELEMENT_COLUMNS = {
+    "redirect_uris": _URI_FACTS,
+    "allowed_cors_origins": _URI_FACTS,
+    "post_logout_redirect_uris": _URI_FACTS,
+    "scopes": _SCOPE_FACTS,
+    "optional_scopes": _SCOPE_FACTS,
+}
+
+OAUTH_CLIENTS = (
+    _key("account_id", "Id of the account that owns the client."),
+    _key("client_id", "Id of the client, unique in its account."),
+    column("client_name", "text", "Name shown to people; whoever made the client chose it."),
+    column("visibility", "text", "`public`: any Cloudflare user may authorise it; `private`: not."),
+    column("client_uri", "text", "URL of the client's home page."),
+    column("logo_uri", "text", "URL of the client's logo."),
+    column("policy_uri", "text", "URL of the client's privacy policy."),
+    column("tos_uri", "text", "URL of the client's terms of service."),
+    column(
+        "client_uri_verification__status",
+        "text",
+        "Proof of control of `client_uri`'s host: `pending`, `in_progress`, `verified` or `failed`.",
+    ),
+    column("client_uri_verification__text", "text", "TXT record that proves control of the host."),
+    column(
+        "token_endpoint_auth_method",
+        "text",
+        "How the client authenticates: `none`, `client_secret_basic` or `client_secret_post`.",
+    ),
+    column("has_rotated_secret", "bool", "Whether an old secret, already replaced, still works."),
+    column("created_at", "timestamp", "When the client was created."),
+    column("updated_at", "timestamp", "When the client was last updated, as far as the API moves it."),
+    column("promoted_at", "timestamp", "When the client was made public, which cannot be undone."),
+    *CLIENT_FACTS,
+    *_CONTENT,
+)
+
+OAUTH_CLIENT_CHANGES = (
+    _key("change_id", "Hash of the client, its previous logged change and its new content."),
+    column("account_id", "text", "Id of the account.", nullable=False),
+    column("client_id", "text", "Id of the client.", nullable=False),
+    column("client_name", "text", "Name of the client after the change (before it, if deleted)."),
+    column(
+        "change",
+        "text",
+        "`baseline` (found by or before the account's first complete sync), `created`, `updated`, `deleted`.",
+        nullable=False,
+    ),
+    column("observed_at", "timestamp", "When a sync first saw it; the change itself was earlier."),
+    column("sync_id", "text", "The sync that saw it."),
+    column("changed_fields", "json", "Sorted names of the API's fields that differ; null unless `updated`."),
+    column("document_before", "json", "The client as the API had sent it; null if new."),
+    column("document_after", "json", "The client as the API sends it now; null if deleted."),
+    column("content_hash", "text", "Hash of `document_after`; null if deleted."),
+    column("previous_change_id", "text", "The client's logged change before this one; null for its first."),
+    column("has_rotated_secret", "bool", "Whether an old secret still worked then; null if deleted."),
+    column("became_public", "bool", "Whether it made the client public; null unless `updated`."),
+    column("write_scopes_added", "text", "Scopes that write and were not there before, comma-separated."),
+    column("redirect_domains_added", "text", "Registrable domains of redirects, not there before."),
+)
+
+OAUTH_SCOPES = (
+    _key("id", "Name of the scope, as in a client's `scopes`."),
+    column("name", "text", "Name of the scope, for people."),
+    column("category", "text", "Group of scopes it is shown in."),
+    *_CONTENT,
+)
+
+ACCOUNT_SYNCS = (
+    _key("sync_id", "Id of the sync; later syncs sort after earlier ones."),
+    _key("account_id", "Id of the account."),
+    column("started_at", "timestamp", "When the account's first request was made."),
+    column("finished_at", "timestamp", "When the account had been read."),
+    column(
+        "status",
+        "text",
+        "`complete`, `incomplete` (not proven whole), `forbidden`, `not_found`, `failed`, `delete_blocked`.",
+        nullable=False,
+    ),
+    column("http_status", "bigint", "HTTP status of the answer that ended it badly."),
+    column("error_code", "bigint", "Cloudflare's own code of that answer."),
+    column("error_message", "text", "What went wrong, and what to do."),
+    column("requests", "bigint", "Requests made for the account."),
+    column("retries", "bigint", "Those of them that repeated a failed one."),
+    column("listed", "bigint", "Clients in the listing."),
+    column("reported_total", "bigint", "How many clients the API says there are."),
+    column("baseline", "bigint", "Clients logged as `baseline`."),
+    column("created", "bigint", "Clients logged as `created`."),
+    column("updated", "bigint", "Clients logged as `updated`."),
+    column("deleted", "bigint", "Clients logged as `deleted`."),
+    column("unchanged", "bigint", "Clients about which there was nothing to log."),
+    column("deletes_withheld", "bigint", "Clients no longer listed that were kept all the same."),
+    column("rejected", "bigint", "Rows that could not be loaded."),
+)
+
+REJECTED_ROWS = (
+    _key("rejection_id", "Hash of the account, the row and the reason."),
+    column("account_id", "text", "Id of the account; null outside of accounts."),
+    column("table_name", "text", "The table the row was meant for.", nullable=False),
+    column("reason", "text", "Why it could not be loaded.", nullable=False),
+    column("document", "text", "The row as JSON, without what looks like a secret value."),
+    column("sync_id", "text", "The sync that met it first."),
+    column("observed_at", "timestamp", "When that was."),
+)
+
+TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "accounts": ("Each row is an account seen.", ACCOUNTS),
+    "oauth_scopes": ("Each row is a scope in Cloudflare's catalogue.", OAUTH_SCOPES),
+    "oauth_clients": ("Each row is an OAuth client that exists now.", OAUTH_CLIENTS),
+    "oauth_client_changes": (
+        "Each row is a change of one client, as first observed; append-only.",
+        OAUTH_CLIENT_CHANGES,
+    ),
+    "account_syncs": ("Each row is an account in one sync: what was read, what came of it.", ACCOUNT_SYNCS),
+    "rejected_rows": ("Each row is a row of the API that could not be loaded.", REJECTED_ROWS),
+}

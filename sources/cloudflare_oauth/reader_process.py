@@ -1,0 +1,139 @@
+"""Reads every account's listing in a process of its own, so that reading and loading do not share a core.
+
+The process is the program `reader_program`. The two talk through its standard input and output, in pickled
+messages: questions one way; answers, and what happens meanwhile, the other.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from typing import Any, BinaryIO, cast
+
+from . import events
+from .errors import CloudflareError
+from .reader import AccountReading, Hashes, Settings
+from .rows import CheckedListing
+
+
+class Said(Enum):
+    """What is said without more words; pickled, it stays itself."""
+
+    NO_MORE = "no more"
+
+
+_prepared: list[subprocess.Popen[bytes]] = []
+
+
+def prepare() -> None:
+    """Start the process now; the next reader takes it, and need not wait for its imports."""
+    _prepared.append(_start())
+
+
+def _start() -> subprocess.Popen[bytes]:
+    # It finds the modules that this process finds, and no others: not those in the current folder.
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "cloudflare_oauth.reader_program"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+
+
+@contextmanager
+def open_reader_process(settings: Settings, observer: events.Observer) -> Iterator["ProcessReader"]:
+    """Run a reader in a process of its own until the context ends; the observer is told between answers."""
+    process = _prepared.pop() if _prepared else _start()
+    reader = ProcessReader(process, observer)
+    try:
+        reader.tell(settings)
+        yield reader
+    finally:
+        # It has nothing to lose, and whoever still writes to it is let go.
+        process.kill()
+        process.wait()
+        reader.close()
+
+
+class ProcessReader:
+    """A `Reader` whose requests are made, and their answers checked, in another process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], observer: events.Observer) -> None:
+        self._process = process
+        self._questions = cast(BinaryIO, process.stdin)
+        self._answers = cast(BinaryIO, process.stdout)
+        self._observer = observer
+        self._feeder: threading.Thread | None = None
+
+    def accounts(self, known: Hashes) -> CheckedListing:
+        """As `Reader` says."""
+        self.tell(("accounts", known))
+        return cast(CheckedListing, self._answer())
+
+    def scopes(self, known: Hashes) -> Callable[[], CheckedListing]:
+        """As `Reader` says."""
+        self.tell(("scopes", known))
+
+        def wait() -> CheckedListing:
+            self.tell(("wait for scopes", None))
+            return cast(CheckedListing, self._answer())
+
+        return wait
+
+    def oauth_clients(self, accounts: Iterable[tuple[str, Hashes]]) -> Iterator[AccountReading | None]:
+        """As `Reader` says."""
+        self.tell(("oauth_clients", None))
+        self._feeder = threading.Thread(target=self._feed, args=(accounts,), daemon=True)
+        self._feeder.start()
+        while (reading := self._answer()) is not Said.NO_MORE:
+            yield cast(AccountReading | None, reading)
+
+    def tell(self, message: Any) -> None:
+        """Send a message, unless the process has ended: that will be seen when its answer is missing."""
+        with suppress(BrokenPipeError):
+            pickle.dump(message, self._questions, pickle.HIGHEST_PROTOCOL)
+            self._questions.flush()
+
+    def close(self) -> None:
+        """Close the pipes of a process that has ended."""
+        if self._feeder:
+            self._feeder.join()
+        self._answers.close()
+        with suppress(BrokenPipeError):
+            self._questions.close()
+
+    def _feed(self, accounts: Iterable[tuple[str, Hashes]]) -> None:
+        # Pickled one by one as the pipe takes them: the process need not hold all that is stored.
+        for account in accounts:
+            if self._process.poll() is not None:
+                return
+            self.tell(account)
+        self.tell(Said.NO_MORE)
+
+    def _answer(self) -> Any:
+        """The next message that is not an event."""
+        while True:
+            try:
+                message = pickle.load(self._answers)  # noqa: S301 - written by this module
+            except (EOFError, pickle.UnpicklingError):
+                raise CloudflareError(
+                    f"the process that asks Cloudflare ended before its work did ({_end(self._process)}); "
+                    "what was loaded so far is whole: sync again"
+                ) from None
+            if isinstance(message, events.Event):
+                self._observer(message)
+            elif isinstance(message, Exception):
+                raise message
+            else:
+                return message
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -1,0 +1,188 @@
+"""A reader in a process of its own: says what the one on a thread says, and never outlives its use."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from cloudflare_oauth import CloudflareError, events
+from cloudflare_oauth.connection import Credentials
+from cloudflare_oauth.reader import AccountReading, OpenReader, Settings
+from cloudflare_oauth.reader_process import open_reader_process
+from cloudflare_oauth.reader_thread import open_reader_thread
+from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id, faults
+from cloudflare_oauth_pipeline.demo.estate import Estate
+
+from .conftest import LIMITS
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+A, B, C = (account_id(name) for name in "abc")
+
+
+def settings(api: DemoServer, **changes: Any) -> Settings:
+    connection = {"base_url": api.base_url, "credentials": Credentials(api_token=DEMO_TOKEN)}
+    return Settings(**connection, **{"concurrency": 2, "quota_share": 0.9, "limits": LIMITS} | changes)
+
+
+def read(open_reader: OpenReader, api: DemoServer, known: dict[str, dict[str, str]]) -> tuple[Any, ...]:
+    """All that a reader says, but for when it said so; and what happened."""
+    happened: list[events.Event] = []
+    with open_reader(settings(api), happened.append) as reader:
+        scopes = reader.scopes({})
+        accounts = reader.accounts({})
+        wanted = ((row.key, known.get(row.key, {})) for row in accounts.rows)
+        readings = [_timeless(reading) for reading in reader.oauth_clients(wanted) if reading]
+        return accounts, {reading.account_id: reading for reading in readings}, scopes(), Counter(happened)
+
+
+def _timeless(reading: AccountReading) -> AccountReading:
+    outcome: Any = reading.outcome
+    if isinstance(outcome, CloudflareError):
+        outcome = (type(outcome), str(outcome), outcome.http_status, outcome.code)
+    return replace(reading, started_at=NOW, finished_at=NOW, outcome=outcome)
+
+
+def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer) -> None:
+    """Rows, rejections, refusals, an unproven listing, what is known already, and every event."""
+    for number in range(120):
+        api.estate.add(
+            A, client_id=f"client-{number}", client_name="Zoë \U0001f511", created_at="2026-06-01T00:00:00Z"
+        )
+    api.estate.add(A, client_id="unfit", created_at="yesterday", Odd_Name={"secret": "s3cret", "n": 2**70})
+    api.estate.add(B, client_id="client")
+    api.estate.add(C, client_id="client")
+    api.behaviour.forbid(C)
+    with open_reader_thread(settings(api), events.ignore) as reader:
+        (first,) = (reading for reading in reader.oauth_clients([(A, {})]) if reading)
+    assert not isinstance(first.outcome, CloudflareError)
+    known = {A: {row.key: row.content_hash for row in first.outcome.rows[:60]} | {"gone": "hash"}}
+
+    on_a_thread = read(open_reader_thread, api, known)
+    apart = read(open_reader_process, api, known)
+
+    assert apart == on_a_thread
+    _, readings, _, happened = apart
+    assert len(readings[A].outcome.rows) == 120
+    assert len([row for row in readings[A].outcome.rows if not row.document]) == 60
+    assert [rejection.reason for rejection in readings[A].outcome.rejections] != []
+    assert readings[C].outcome[2] == 403
+    assert happened[events.RequestDone(200, retry=False)] > 5
+
+
+def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
+    """Killed while it reads an account: an error that says so, and no reading of that account."""
+    for number in range(60):
+        api.estate.add(A, client_id=f"client-{number}")
+
+    with open_reader_process(settings(api), events.ignore) as reader:
+
+        def kill(account: str, page: int, estate: Estate) -> None:
+            reader._process.kill()
+
+        reader.accounts({})
+        api.behaviour.between = kill
+        with pytest.raises(CloudflareError, match=r"ended before its work did \(SIGKILL\)"):
+            list(reader.oauth_clients([(A, {}), (B, {})]))
+
+
+def test_its_own_faults_are_told_with_their_trace(api: DemoServer) -> None:
+    """What nobody expected there is raised here."""
+    unfit = settings(api, concurrency="many")
+    with open_reader_process(unfit, events.ignore) as reader, pytest.raises(TypeError) as raised:
+        reader.accounts({})
+
+    assert "reader_program.py" in "".join(raised.value.__notes__)
+
+
+def test_a_refusal_is_raised_as_it_is(api: DemoServer) -> None:
+    """The accounts cannot be listed: the same error as on a thread, and the next question is answered."""
+    api.behaviour.fail_next(faults.error(403, 10000, "Authentication error"))
+
+    with open_reader_process(settings(api), events.ignore) as reader:
+        with pytest.raises(CloudflareError) as raised:
+            reader.accounts({})
+        assert (raised.value.http_status, raised.value.code) == (403, 10000)
+        assert reader.accounts({}).complete
+
+
+def test_who_has_enough_may_leave(api: DemoServer) -> None:
+    """With readings still to come, the process ends with its context."""
+    for account in range(40):
+        for number in range(50):
+            api.estate.add(account_id(f"account-{account}"), client_id=f"client-{number}")
+
+    with open_reader_process(settings(api), events.ignore) as reader:
+        wanted = [
+            (row.key, {str(number): "hash" for number in range(5_000)}) for row in reader.accounts({}).rows
+        ]
+        readings = reader.oauth_clients(wanted)
+        assert next(readings) is not None
+
+    assert reader._process.returncode == -signal.SIGKILL
+
+
+def test_it_ends_with_the_process_that_started_it(api: DemoServer, tmp_path: Path) -> None:
+    """Killed in the middle of a listing, it leaves nobody behind who still asks Cloudflare."""
+    api.estate.add(A, client_id="client")
+    ended = Queue[bool]()
+
+    def kill(account: str, page: int, estate: Estate) -> None:
+        child = os.pidfd_open(int((tmp_path / "pid").read_text()))
+        program.kill()
+        ended.put(bool(select.select([child], [], [], 10)[0]))
+
+    api.behaviour.between = kill
+    script = f"""
+import pathlib
+from cloudflare_oauth import events
+from cloudflare_oauth.connection import Credentials
+from cloudflare_oauth.reader import Settings
+from cloudflare_oauth.reader_process import open_reader_process
+credentials = Credentials(api_token={DEMO_TOKEN!r})
+settings = Settings(base_url={api.base_url!r}, credentials=credentials, concurrency=2, quota_share=0.9)
+with open_reader_process(settings, events.ignore) as reader:
+    pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(reader._process.pid))
+    list(reader.oauth_clients([({A!r}, {{}})]))
+"""
+    with subprocess.Popen([sys.executable, "-c", script]) as program:
+        program.wait()
+
+    assert program.returncode == -signal.SIGKILL
+    assert ended.get(timeout=20)
+
+
+def test_it_runs_no_module_of_the_current_folder(
+    api: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever syncs in a folder that somebody else filled does not run what lies there."""
+    monkeypatch.chdir(tmp_path)
+    Path("httpx.py").write_text("raise SystemExit('imported')")
+
+    with open_reader_process(settings(api), events.ignore) as reader:
+        assert reader.accounts({}).complete
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("cloudflare_oauth.reader_program", {"dlt", "duckdb", "pyarrow"}),
+        ("cloudflare_oauth_pipeline.cli", {"httpx", "anyio"}),
+    ],
+)
+def test_neither_process_loads_what_only_the_other_needs(module: str, without: set[str]) -> None:
+    """That would be a fifth of a second at every start."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert without.isdisjoint(loaded.split())
