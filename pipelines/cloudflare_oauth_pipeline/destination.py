@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
 # For loading: DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
-_DUCKDB_WRITER = {"memory_limit": "250MB", "threads": 2}
+_DUCKDB_WRITER = {"memory_limit": "150MB", "threads": 2}
 
 
 @dataclass(frozen=True, kw_only=True)

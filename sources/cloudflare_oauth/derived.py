@@ -38,7 +38,7 @@ _READING = re.compile(r"read|.*_read|list|view|report|monitoring|evaluate|search
 _PROTOCOL_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def uri_facts(uri: str) -> JSON:
     """The parts of a redirect URI or an origin, as columns beside its `value`; what there is not, is absent.
 
@@ -132,7 +132,7 @@ def name_skeleton(name: str) -> str:
     return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def registrable_domain(host: str) -> str:
     """The part of a host's name that somebody can register; the whole name, if it is a public suffix."""
     if not host.isascii():
@@ -202,7 +202,7 @@ def _domain(uri: Any) -> str | None:
     return (registrable_domain(host) if _host_type(host) == "name" else host) if host else None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _domain_of_plain_name(authority: str) -> str | None:
     """The domain, if an authority is nothing but the name of a host."""
     plain = _PLAIN_URL.fullmatch(f"https://{authority}")
