@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 export RUNTIME__DLTHUB_TELEMETRY := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo sync test sweep docs lock clean
+.PHONY: help demo sync explore test sweep docs lock clean
 
 help:
 	@echo 'make demo    sync from the bundled API into demo.duckdb: no token, no network'
 	@echo 'make sync    CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
+	@echo 'make explore open the notebooks on cloudflare_oauth.duckdb, or else on the demo'
 	@echo 'make test    run linter, type checker and all tests'
 	@echo 'make sweep   run the long version of the test of everything together (an hour)'
 	@echo 'make docs    renew docs/data-dictionary.md'
@@ -23,6 +24,11 @@ demo: $(VENV)/installed
 
 sync: $(VENV)/installed
 	@$(BIN)/cloudflare-oauth sync
+
+# Without a dataset of your own, the demo's: no token, no network.
+explore: $(VENV)/installed
+	@if [ -e cloudflare_oauth.duckdb ]; then $(BIN)/cloudflare-oauth explore; \
+	else [ -e demo.duckdb ] || $(BIN)/cloudflare-oauth demo; $(BIN)/cloudflare-oauth explore --db demo.duckdb; fi
 
 test: $(VENV)/installed
 	$(BIN)/ruff check
