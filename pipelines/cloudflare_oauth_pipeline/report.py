@@ -132,7 +132,9 @@ def print_next_steps(target: Target) -> None:
         f"   {_runnable('cloudflare-oauth')} findings --db {db}\n"
         f"3. What was found, and what has changed since?\n"
         f"   {_runnable('cloudflare-oauth')} changes --db {db}\n"
-        f"4. Ask your own:\n"
+        f"4. Look at all of it in the browser:\n"
+        f"   {_runnable('cloudflare-oauth')} explore --db {db}\n"
+        f"5. Ask your own:\n"
         f"   {_runnable('python')} -c \"import duckdb; duckdb.connect('{db}').sql('{own}').show()\""
     )
     console.print(steps, markup=False, soft_wrap=True)
