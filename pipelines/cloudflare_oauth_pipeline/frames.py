@@ -128,11 +128,8 @@ def open_dataset(
 @contextmanager
 def _open(target: Target) -> Iterator[dlt.Dataset]:
     # For a page's queries and no longer, so that no sync has to wait for a page that somebody looks at.
-    with open_for_reading(target) as pipeline:
-        if target.duckdb_file is not None and pipeline.destination is not None:
-            pipeline.destination.config_params["credentials"]["read_only"] = True
-        with pipeline.dataset(schema=declared_schema()) as dataset:
-            yield dataset
+    with open_for_reading(target) as pipeline, pipeline.dataset(schema=declared_schema()) as dataset:
+        yield dataset
 
 
 def require_dataset(target: Target) -> None:
