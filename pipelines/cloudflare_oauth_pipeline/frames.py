@@ -1,6 +1,5 @@
 """The dataset as pandas frames, for the notebooks: SQL in DuckDB's dialect in, from whatever destination."""
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from sqlglot import exp
 from cloudflare_oauth.schema import ARRAYS, OAUTH_CLIENTS, declared_schema
 
 from .destination import Target, explained, open_for_reading
-from .difference import describe
+from .difference import in_words
 from .errors import DestinationError, SyncError
 from .rule import literal
 from .settings import target_from, waivers_from
@@ -165,25 +164,6 @@ def _with_views(query: str, waivers: Sequence[Waiver]) -> str:
 
 def _tables(tree: exp.Expr) -> set[str]:
     return {table.name for table in tree.find_all(exp.Table)}
-
-
-def in_words(change: Mapping[str, Any]) -> list[str]:
-    """What changed in a row of the change log, one line for each thing."""
-    fields = _document(change["changed_fields"]) or []
-    # That `updated_at` moved says nothing that the line itself does not, unless nothing else did.
-    told = [name for name in fields if name != "updated_at"]
-    before, after = _document(change["document_before"]), _document(change["document_after"])
-    return describe(before, after, told or fields)
-
-
-def _document(value: Any) -> Any:
-    # Some destinations give JSON as text, others as values.
-    if isinstance(value, str):
-        value = json.loads(value)
-    if isinstance(value, dict):
-        # Some keep an object's fields in an order of their own.
-        return dict(sorted(value.items()))
-    return value if isinstance(value, list) else None
 
 
 def elements(frame: pd.DataFrame, column: str) -> pd.DataFrame:
