@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import events
@@ -37,6 +37,7 @@ class Inventory:
 
     `account_ids`: read these and list no accounts; None reads every account that is listed.
     `resume_since`: accounts that were read and loaded completely since then are not read again.
+    `clock_shift`: is added to the moments when accounts are read, for a sync that plays another day.
     """
 
     reader: Reader
@@ -48,6 +49,7 @@ class Inventory:
     sync_id: str
     observed_at: datetime
     resume_since: datetime | None = None
+    clock_shift: timedelta = timedelta()
 
     def take(self) -> Iterator[Rows]:
         """Read everything and yield what is to be written.
@@ -165,8 +167,8 @@ class Inventory:
         account_sync = {
             "sync_id": self.sync_id,
             "account_id": reading.account_id,
-            "started_at": reading.started_at,
-            "finished_at": reading.finished_at,
+            "started_at": reading.started_at + self.clock_shift,
+            "finished_at": reading.finished_at + self.clock_shift,
             "requests": reading.usage.requests,
             "retries": reading.usage.retries,
             "listed": 0,

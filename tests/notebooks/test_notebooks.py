@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -253,6 +253,7 @@ def test_health_tells_what_could_not_be_read_why_and_since_when(show: Show, demo
         f"MAX(finished_at) FILTER (status = 'complete') FROM account_syncs WHERE account_id = '{forbidden}'",
     )
     assert unread.loc[forbidden, "since"] == since
+    assert since - complete < timedelta(days=1, minutes=1)
     assert unread.loc[forbidden, "attempts"] == attempts == 4
     assert unread.loc[forbidden, "last_complete_at"] == complete
     assert "the credentials lack the permission &quot;OAuth Client Read&quot;" in page.static
