@@ -41,6 +41,8 @@ def _():
               SUM(requests) AS requests, SUM(retries) AS retries, SUM(listed) AS listed
             FROM account_syncs GROUP BY sync_id ORDER BY sync_id DESC
         """)
+        # Waiting for the quota included.
+        syncs["seconds"] = (syncs["finished"] - syncs["started"]).dt.total_seconds() if len(syncs) else None
         rejected = data.frame("""
             SELECT observed_at, account_id, table_name, reason FROM rejected_rows ORDER BY observed_at DESC
         """)
@@ -88,7 +90,8 @@ def _(failing_since, health):
 @app.cell
 def _(syncs):
     recent = syncs.head(RECENT)
-    _per_sync = recent.iloc[::-1].rename(columns={"sync_id": "name", "requests": "count"})
+    _named = recent.iloc[::-1].assign(name=lambda syncs: syncs["started"].astype("string").str.slice(0, 19))
+    _per_sync = frames.told_apart(_named, name="name", id="sync_id").rename(columns={"requests": "count"})
     _least, _most = (recent["requests"].min(), recent["requests"].max()) if len(recent) else (0, 0)
     page.stack(
         page.heading("Recent syncs"),
@@ -103,7 +106,7 @@ def _(syncs):
             recent,
             {
                 "started": "started (UTC)",
-                "finished": "finished (UTC)",
+                "seconds": "seconds, waiting included",
                 "accounts": "accounts",
                 "not_complete": "not complete",
                 "requests": "requests",

@@ -20,6 +20,10 @@ from .settings import MENU_VARIABLE, PAGES
 from .terminal import printable
 
 MOST_ROWS = 200
+# A longer text gets a wider column, and a shorter one is not broken.
+_SHORT, _LONG = 20, 80
+# Beyond so many bars their words are told when they are asked for.
+_MOST_TOLD = 8
 
 STYLE = """
 .co { font-family: system-ui, sans-serif; line-height: 1.45; overflow-wrap: anywhere; }
@@ -34,12 +38,21 @@ STYLE = """
 .co caption { text-align: left; padding: .2rem 0; } .co th { text-align: left; overflow-wrap: normal; }
 .co th, .co td { padding: .25rem .7rem .25rem 0; vertical-align: top; white-space: pre-line;
   border-bottom: 1px solid rgba(128,128,128,.3); }
-.co td { min-width: 7.5rem; max-width: 34rem; } .co td.moment { white-space: nowrap; }
-.co td.number { min-width: 3rem; } .co .number { text-align: right; font-variant-numeric: tabular-nums; }
+.co td { max-width: 34rem; } .co td.short, .co td.moment { white-space: nowrap; }
+.co td.long { min-width: 20rem; } .co .number { text-align: right; font-variant-numeric: tabular-nums; }
+.co summary { cursor: pointer; }
 .co dl.facts { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .6rem 0; }
 .co dl.facts div { display: flex; flex-direction: column-reverse; }
 .co dl.facts dd { font-size: 1.6rem; font-weight: 650; margin: 0; font-variant-numeric: tabular-nums; }
 .co dl.facts dt { opacity: .8; font-size: .85rem; }
+@media (max-width: 40rem) {
+  .co .rows thead { display: none; }
+  .co .rows table, .co .rows caption, .co .rows tbody, .co .rows tr { display: block; }
+  .co .rows tr { border-bottom: 1px solid rgba(128,128,128,.5); padding: .3rem 0; }
+  .co .rows td { display: inline-block; border: 0; min-width: 0; max-width: 100%; text-align: left;
+    padding: 0 1rem 0 0; }
+  .co .rows td:empty { display: none; } .co .rows td::before { content: attr(data-of) ": "; opacity: .8; }
+}
 """
 
 
@@ -142,24 +155,33 @@ def table(
         f'<th scope="col"{_class(name in numeric)}>{text(title)}</th>' for name, title in columns.items()
     )
     rows = "".join(
-        f"<tr>{''.join(_cell(value) for value in row)}</tr>"
+        f"<tr>{''.join(map(_cell, row, columns.values()))}</tr>"
         for row in shown[list(columns)].astype("object").itertuples(index=False, name=None)
     )
     cut = len(frame) > limit
     told = f"<caption>The first {limit} of {len(frame):,}.</caption>" if cut else ""
     made = f"<table>{told}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return Fragment(_in_co(f'<div class="scroll" role="region" tabindex="0" aria-label="Table">{made}</div>'))
+    attributes = 'class="scroll rows" role="region" tabindex="0" aria-label="Table"'
+    return Fragment(_in_co(f"<div {attributes}>{made}</div>"))
 
 
 def _class(is_number: bool) -> str:
     return ' class="number"' if is_number else ""
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime) and not pd.isna(value):
-        return f'<td class="moment">{text(value)}</td>'
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and not pd.isna(value)
-    return f"<td{_class(is_number)}>{text(value)}</td>"
+def _cell(value: Any, title: str) -> str:
+    told = text(value)
+    # On a narrow screen a row is a list of what it has, each with its title.
+    return f'<td class="{_kind(value, told)}" data-of="{text(title)}">{told}</td>'
+
+
+def _kind(value: Any, told: str) -> str:
+    match value:
+        case datetime():
+            return "moment"
+        case int() | float() if not isinstance(value, bool):
+            return "number"
+    return "short" if len(told) <= _SHORT else "long" if len(told) > _LONG else "text"
 
 
 def pairs(values: Mapping[str, Any]) -> Fragment:
@@ -187,17 +209,21 @@ def bars(
     values = [
         {"name": name, "count": count} for name, count in zip(names[:most], numbers[:most], strict=True)
     ]
-    # Room for the number behind the longest bar.
-    scale = alt.Scale(domain=[0, max(numbers[:most], default=0) * 1.1 or 1], nice=False)
+    scale = alt.Scale(domain=[0, max(numbers[:most], default=0) or 1], nice=False)
+    labels = alt.Axis(labelLimit=alt.ExprRef("windowSize()[0] < 640 ? 150 : 340"))
     base = alt.Chart(alt.InlineData(values=values)).encode(
         x=alt.X("count:Q", title=f"number of {unit}", axis=_whole_numbers(), scale=scale),
         # In the order of the rows, unless another is asked for.
-        y=alt.Y("name:N", title=None, sort=list(order or names[:most]), axis=alt.Axis(labelLimit=170)),
+        y=alt.Y("name:N", title=None, sort=list(order or names[:most]), axis=labels),
     )
-    # A grey that can be read in a light theme and in a dark one.
-    numbered = base.mark_text(align="left", dx=3, color="#858585").encode(text="count:Q")
-    chart = base.mark_bar() + numbered
-    return _drawn(chart, title, words or _in_words(names, numbers, unit, most))
+    # The grey that differs as much from a light theme as from a dark one.
+    numbered = base.mark_text(align="left", dx=3, color="#858585", fontWeight="bold").encode(text="count:Q")
+    chart = (base.mark_bar() + numbered).properties(
+        # Room for the number behind the longest bar.
+        padding={"left": 5, "top": 5, "bottom": 5, "right": 10 + 8 * len(str(max(numbers)))},
+    )
+    told = words or _in_words(names, numbers, unit, most)
+    return _drawn(chart, title, told, is_long=words is None and len(names) > _MOST_TOLD)
 
 
 def timeline(
@@ -210,14 +236,17 @@ def timeline(
         {"day": f"{day:%Y-%m-%d}", "name": str(name), "count": int(count)}
         for day, name, count in counts[["day", "name", "count"]].itertuples(index=False)
     ]
+    days = [f"{day:%Y-%m-%d}" for day in pd.date_range(counts["day"].min(), counts["day"].max())]
+    # As texts: Vega would move a day into the reader's time zone, and so to the day before.
+    labels = alt.Axis(
+        labelExpr="utcFormat(toDate(datum.value), '%d %b')", labelAngle=0, labelOverlap="greedy"
+    )
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     chart = (
         alt.Chart(alt.InlineData(values=values))
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X(
-                "yearmonthdate(day):T", title="day (UTC)", axis=alt.Axis(format="%d %b", labelOverlap=True)
-            ),
+            x=alt.X("day:O", title="day (UTC)", axis=labels, scale=alt.Scale(domain=days)),
             y=alt.Y("count:Q", title=f"number of {unit}", axis=_whole_numbers()),
             color=alt.Color("name:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3)),
         )
@@ -229,16 +258,19 @@ def _whole_numbers() -> alt.Axis:
     return alt.Axis(tickMinStep=1, tickCount=6, format="d")
 
 
-def _drawn(chart: Any, title: str, words: str) -> Fragment:
+def _drawn(chart: Any, title: str, words: str, *, is_long: bool = False) -> Fragment:
     chart = chart.properties(
-        title=title,
         width="container",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         description=f"{title}: {words}",
         # One of its menu's actions sends the data to Vega's editor on the web.
         usermeta={"embedOptions": {"actions": False}},
     )
-    told = heading(title, words, level=3)
-    return Fragment(f"{mo.as_html(chart).text}{note(words).text}", told.text)
+    told = f"<p>{text(words)}</p>"
+    told = f"<details><summary>In words</summary>{told}</details>" if is_long else told
+    live = f"{heading(title, level=3).text}{mo.as_html(chart).text}{_in_co(told)}"
+    # Without a script the words are all there is.
+    return Fragment(live, heading(title, words, level=3).text)
 
 
 def _in_words(names: Sequence[str], numbers: Sequence[int], unit: str, most: int) -> str:
