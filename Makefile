@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export RUNTIME__DLTHUB_TELEMETRY := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo sync explore test sweep docs lock clean
+.PHONY: help demo sync explore test sweep docs pictures lock clean
 
 help:
 	@echo 'make demo    sync from the bundled API into demo.duckdb: no token, no network'
@@ -16,6 +16,7 @@ help:
 	@echo 'make test    run linter, type checker and all tests'
 	@echo 'make sweep   run the long version of the test of everything together (an hour)'
 	@echo 'make docs    renew docs/data-dictionary.md'
+	@echo 'make pictures renew the pictures in docs/pictures'
 	@echo 'make lock    renew constraints.txt'
 	@echo 'make clean   remove the environment and the caches'
 
@@ -41,6 +42,9 @@ sweep: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md
+
+pictures: $(VENV)/installed
+	$(BIN)/python -m tests.notebooks.pictures
 
 lock: $(VENV)/installed
 	$(BIN)/pip install --quiet uv

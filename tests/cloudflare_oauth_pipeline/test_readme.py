@@ -15,7 +15,8 @@ from cloudflare_oauth_pipeline.summary import ExitCode
 from cloudflare_oauth_pipeline.view import load_views
 from tests.cloudflare_oauth_pipeline.conftest import Run
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text()
+README_FILE = Path(__file__).parents[2] / "README.md"
+README = README_FILE.read_text()
 GROUP = typer.main.get_group(app)
 
 
@@ -81,6 +82,15 @@ def test_help_reads_like_documentation_with_an_example(run: Run, command: str) -
     for parameter in GROUP.commands[command].params:
         assert isinstance(parameter, typer.core.TyperOption)
         assert parameter.help, parameter.name
+
+
+def test_every_picture_is_there_and_is_small() -> None:
+    """Small enough for a page that opens at once: 150 kB each."""
+    pictures = [README_FILE.parent / name for name in re.findall(r"!\[[^\]]+\]\((.+?)\)", README)]
+
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert 10_000 < picture.stat().st_size < 150_000
 
 
 LAST_DAY = "changes --db demo.duckdb --since 1d"

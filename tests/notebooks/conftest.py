@@ -18,6 +18,13 @@ from cloudflare_oauth_pipeline.settings import PAGES, VARIABLES, environment_of
 from cloudflare_oauth_pipeline.sync import sync
 
 NAMES = tuple(PAGES)
+# What each page ends with.
+LAST = {
+    "inventory": "One client in full",
+    "security_review": "What the rules cannot see",
+    "changes": "Every change, the latest first",
+    "health": "All accounts",
+}
 # Long enough for an account to become forbidden and another to lose its clients.
 DAYS = 7
 

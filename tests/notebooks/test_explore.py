@@ -2,12 +2,10 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,9 +17,9 @@ from cloudflare_oauth_pipeline.cli import app
 from cloudflare_oauth_pipeline.demo import Estate, account_id
 from cloudflare_oauth_pipeline.destination import Target
 from tests.notebooks.conftest import NAMES
+from tests.notebooks.served import PROGRAM, explored
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = (sys.executable, "-m", "cloudflare_oauth_pipeline")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -30,28 +28,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"HOME": str(tmp_path), "DLT_DATA_DIR": str(tmp_path / "dlt")}
 
 
-@contextmanager
-def explored(target: Target, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of the app, which is interrupted at the end as by Ctrl-C."""
-    command = [*PROGRAM, "explore", "--db", str(target.db), "--no-browser"]
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-        assert (process.returncode, process.stdout.read(), process.stderr.read()) == (0, "", "")
-
-
 def test_it_answers_every_page_until_it_is_interrupted(
     demo: Target, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """On loopback, on a free port, with a policy that lets a page ask nobody else."""
-    with explored(demo, tmp_path, environment) as address, httpx.Client(base_url=address) as client:
+    with explored(demo.db, tmp_path, environment) as address, httpx.Client(base_url=address) as client:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         start = client.get("/")
         pages = {name: client.get(f"/{name}/") for name in NAMES}
@@ -68,7 +49,7 @@ def test_it_answers_every_page_until_it_is_interrupted(
 
 def test_it_answers_no_other_site(demo: Target, tmp_path: Path, environment: dict[str, str]) -> None:
     """Neither a page of another origin, nor one whose name was made to lead here."""
-    with explored(demo, tmp_path, environment) as address:
+    with explored(demo.db, tmp_path, environment) as address:
         port = address.rstrip("/").rpartition(":")[2]
         answers = [
             httpx.get(f"{address}inventory/", headers=headers)
