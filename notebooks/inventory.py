@@ -18,6 +18,9 @@ with app.setup:
     from cloudflare_oauth.schema import ARRAYS
     from cloudflare_oauth_pipeline import frames, page
 
+    # The browser gets them all before anybody has looked for one.
+    MOST_CHOICES = 1_000
+
 
 @app.cell
 def _():
@@ -158,10 +161,15 @@ def _(shown):
 
 @app.cell
 def _(shown):
-    _keys = list(shown[["account_id", "client_id"]].itertuples(index=False, name=None))
-    _labels = shown["client"] + " · " + shown["account"]
+    _listed = shown.head(MOST_CHOICES)
+    _keys = list(_listed[["account_id", "client_id"]].itertuples(index=False, name=None))
+    _labels = _listed["client"] + " · " + _listed["account"]
+    _limit = f" (the first {MOST_CHOICES:,} of {len(shown):,}; filter for another)"
     chosen_client = mo.ui.dropdown(
-        page.labelled(_keys, _labels), label="One client in full", searchable=True, full_width=True
+        page.labelled(_keys, _labels),
+        label="One client in full" + (_limit if len(shown) > MOST_CHOICES else ""),
+        searchable=True,
+        full_width=True,
     )
     page.stack(chosen_client)
     return (chosen_client,)

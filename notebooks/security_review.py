@@ -18,6 +18,8 @@ with app.setup:
     from cloudflare_oauth_pipeline import frames, page
     from cloudflare_oauth_pipeline.rule import SEVERITIES, load_rules
 
+    # Of more, the filters show the others.
+    MOST_OF_A_RULE = 50
     WORST_FIRST = list(reversed(SEVERITIES))
 
 
@@ -129,6 +131,7 @@ def _(open_findings):
                     "detail": "why",
                 },
                 nothing="",
+                limit=MOST_OF_A_RULE,
             ),
         )
 

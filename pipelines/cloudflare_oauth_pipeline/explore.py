@@ -6,6 +6,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
@@ -71,6 +72,9 @@ def serve(
     require_dataset(target)
     os.environ.update(environment_of(target, waivers), **{MENU_VARIABLE: "1"})
     import uvicorn
+
+    # Whoever opens the first page should not have to wait for it.
+    import_module(".page", __package__)
 
     with _listening(host, port) as listener:
         address = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"

@@ -71,11 +71,12 @@ class Data:
             columns = [column[0] for column in cursor.description]
             frame = pd.DataFrame(cursor.fetchall(), columns=columns)
         for name in columns:
-            if frame[name].map(lambda value: isinstance(value, datetime)).any():
-                frame[name] = pd.to_datetime(frame[name], utc=True)
-            elif frame[name].map(lambda value: isinstance(value, Decimal)).any():
-                # What PostgreSQL makes of the sum of integers.
-                frame[name] = pd.to_numeric(frame[name])
+            match _first_value(frame[name]):
+                case datetime():
+                    frame[name] = pd.to_datetime(frame[name], utc=True)
+                case Decimal():
+                    # What PostgreSQL makes of the sum of integers.
+                    frame[name] = pd.to_numeric(frame[name])
         return frame.convert_dtypes()
 
     def _missing_of(self, query: str) -> set[str]:
@@ -142,6 +143,11 @@ def require_dataset(target: Target) -> None:
             Data(target, dataset=dataset).read("SELECT account_id FROM accounts WHERE FALSE")
         except DestinationUndefinedEntity:
             raise DestinationError(f"{target} has no dataset yet: run `cloudflare-oauth sync`") from None
+
+
+def _first_value(column: pd.Series) -> Any:
+    place = column.first_valid_index()
+    return None if place is None else column[place]
 
 
 def _with_views(query: str, waivers: Sequence[Waiver]) -> str:
