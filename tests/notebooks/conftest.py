@@ -1,7 +1,9 @@
 """The notebooks, run in this process or served by one of their own, over datasets of several kinds."""
 
+import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,30 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Target:
     target = Target(db=folder / "demo.duckdb", pipelines_dir=folder / "dlt")
     run_demo(target, days=DAYS, observer=events.ignore)
     return target
+
+
+@pytest.fixture(scope="session")
+def large(demo: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """The demo's dataset with every client, its arrays and its history so many times that they are 20,000."""
+    assert demo.db is not None
+    db = tmp_path_factory.mktemp("large") / "clients.duckdb"
+    shutil.copy(demo.db, db)
+    with duckdb.connect(str(db)) as connection:
+        connection.execute("USE cloudflare")
+        ((clients,),) = connection.execute("SELECT COUNT(*) FROM oauth_clients").fetchall()
+        tables = connection.execute(
+            "SELECT table_name, list(column_name) FROM duckdb_columns() JOIN duckdb_tables() "
+            "USING (schema_name, table_name) WHERE schema_name = 'cloudflare' GROUP BY ALL"
+        ).fetchall()
+        for table, columns in tables:
+            if "client_id" in columns:
+                ids = {"client_id", "change_id", "_dlt_id", "_dlt_root_id", "_dlt_parent_id"} & set(columns)
+                numbered = ", ".join(f"{id} || '-' || number AS {id}" for id in sorted(ids))
+                connection.execute(
+                    f"INSERT INTO {table} SELECT one.* REPLACE ({numbered}) "
+                    f"FROM {table} AS one, range(1, {math.ceil(20_000 / clients)}) AS numbers(number)"
+                )
+    return replace(demo, db=db)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -31,22 +32,27 @@ def chromium() -> Chromium:
 
 
 @pytest.fixture(scope="module")
-def target(demo: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
-    """The demo's dataset, in which one of the clients that have changed has a hostile name and address."""
-    assert demo.db is not None
+def target(large: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """20,000 clients; the one that has changed last is dangerous, and has a hostile name and address."""
+    assert large.db is not None
     db = tmp_path_factory.mktemp("browser") / "clients.duckdb"
-    shutil.copy(demo.db, db)
+    shutil.copy(large.db, db)
     with duckdb.connect(str(db)) as connection:
         connection.execute("USE cloudflare")
         ((account, client),) = connection.execute(
-            "SELECT account_id, client_id FROM oauth_client_changes WHERE write_scopes_added IS NOT NULL "
-            "AND change = 'updated' ORDER BY ALL LIMIT 1"
+            "SELECT account_id, client_id FROM oauth_client_findings JOIN accounts USING (account_id) "
+            "WHERE rule_id = 'DR-01' ORDER BY name, client_name, client_id LIMIT 1"
         ).fetchall()
         where = f"WHERE account_id = '{account}' AND client_id = '{client}'"
         connection.execute(f"UPDATE oauth_clients SET client_name = ?, visibility = ? {where}", [HOSTILE] * 2)
-        connection.execute(f"UPDATE oauth_client_changes SET client_name = ? {where}", [HOSTILE])
+        connection.execute(
+            "UPDATE oauth_client_changes SET client_name = ?, observed_at = latest + INTERVAL 1 SECOND "
+            "FROM (SELECT MAX(observed_at) AS latest FROM oauth_client_changes) "
+            f"{where} AND change = 'updated'",
+            [HOSTILE],
+        )
         connection.execute(f"UPDATE oauth_clients__redirect_uris SET value = 'javascript:alert(1)' {where}")
-    return replace(demo, db=db)
+    return replace(large, db=db)
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +122,11 @@ def test_a_filter_and_a_client_show_what_the_database_holds(
         "COUNT(*) FILTER (client_id IN (SELECT client_id FROM oauth_clients__scopes WHERE writes)) "
         f"FROM oauth_clients WHERE account_id = '{account_id}'",
     )
-    comes_to(window, ".facts dd", [str(number) for number in numbers])
+    comes_to(window, ".facts dd", [f"{number:,}" for number in numbers])
     names = rows(
         target,
         "SELECT COALESCE(client_name, client_id) AS name FROM oauth_clients "
-        f"WHERE account_id = '{account_id}' ORDER BY name, client_id",
+        f"WHERE account_id = '{account_id}' ORDER BY name, client_id LIMIT 200",
     )
     comes_to(window, "td[data-of=client]", values(names))
 
@@ -134,3 +140,16 @@ def test_a_filter_and_a_client_show_what_the_database_holds(
     for array in ("redirect_uris", "scopes", "grant_types"):
         stored = rows(target, f"SELECT value FROM oauth_clients__{array} {where} ORDER BY _dlt_list_idx")
         assert told[array].split("\n") == values(stored)
+
+
+def test_a_page_of_twenty_thousand_clients_is_there_within_five_seconds(window: Window, address: str) -> None:
+    """With all of its charts, by the browser's clock."""
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        window.visit(f"{address}inventory/", until=LAST["inventory"])
+        seconds.append(time.monotonic() - start)
+        if seconds[-1] < 5:
+            break
+
+    assert seconds[-1] < 5, seconds
