@@ -7,14 +7,16 @@ BIN := $(VENV)/bin
 export RUNTIME__DLTHUB_TELEMETRY := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo sync test sweep docs lock clean
+.PHONY: help demo sync explore test sweep docs pictures lock clean
 
 help:
 	@echo 'make demo    sync from the bundled API into demo.duckdb: no token, no network'
 	@echo 'make sync    CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
+	@echo 'make explore open the notebooks on cloudflare_oauth.duckdb, or else on the demo'
 	@echo 'make test    run linter, type checker and all tests'
 	@echo 'make sweep   run the long version of the test of everything together (an hour)'
 	@echo 'make docs    renew docs/data-dictionary.md'
+	@echo 'make pictures renew the pictures in docs/pictures'
 	@echo 'make lock    renew constraints.txt'
 	@echo 'make clean   remove the environment and the caches'
 
@@ -23,6 +25,11 @@ demo: $(VENV)/installed
 
 sync: $(VENV)/installed
 	@$(BIN)/cloudflare-oauth sync
+
+# Without a dataset of your own, the demo's: no token, no network.
+explore: $(VENV)/installed
+	@if [ -e cloudflare_oauth.duckdb ]; then $(BIN)/cloudflare-oauth explore; \
+	else [ -e demo.duckdb ] || $(BIN)/cloudflare-oauth demo; $(BIN)/cloudflare-oauth explore --db demo.duckdb; fi
 
 test: $(VENV)/installed
 	$(BIN)/ruff check
@@ -35,6 +42,9 @@ sweep: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md
+
+pictures: $(VENV)/installed
+	$(BIN)/python -m tests.notebooks.pictures
 
 lock: $(VENV)/installed
 	$(BIN)/pip install --quiet uv

@@ -340,6 +340,56 @@ def demo(
     raise typer.Exit(ExitCode.COMPLETE)
 
 
+@app.command()
+def explore(
+    destination: Destination = "duckdb",
+    db: Db = None,
+    dataset: Dataset = DEFAULT_DATASET,
+    pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
+    waivers: WaiversFile = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Where to listen; by default only this machine gets in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port to listen on; 0 is any free one.")
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, and open no browser.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write plain HTML pages into a folder, and serve nothing."),
+    ] = None,
+) -> None:
+    """Open the notebooks on the dataset: inventory, security review, changes, health.
+
+    Reads only. Prints the address, and serves it until Ctrl-C.
+
+    Example: `cloudflare-oauth explore --db clients.duckdb`
+
+    Exit codes: 0 done, 1 there is no dataset yet, 2 wrong usage, or the extra `notebooks` is not installed.
+    """
+    from . import explore as notebooks
+
+    with _reported_errors():
+        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        load_waivers(waivers)
+        if export is not None:
+            for file in notebooks.export(target, export, waivers=waivers):
+                terminal.stdout().print(terminal.printable(file), soft_wrap=True)
+            return
+        if notebooks.is_open_to_others(host):
+            terminal.complain("whoever can reach this machine can read the dataset", prefix="warning")
+        notebooks.serve(
+            target,
+            waivers=waivers,
+            host=host,
+            port=port,
+            open_browser=not no_browser,
+            on_ready=lambda address: print(address, flush=True),
+        )
+
+
 @contextmanager
 def _reported_errors() -> Iterator[None]:
     """Say in a sentence what a user can mend, and choose the exit code."""

@@ -31,7 +31,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
 # For loading: DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
-_DUCKDB_WRITER = {"memory_limit": "150MB", "threads": 2}
+_DUCKDB_WRITER = {"global_config": {"memory_limit": "150MB", "threads": 2}}
+# DuckDB lets any number of processes read a file at the same time, if none of them may write to it.
+_DUCKDB_READER = {"read_only": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +102,7 @@ def open_pipeline(target: Target) -> Iterator[dlt.Pipeline]:
         yield pipeline
 
 
-def _pipeline(
-    target: Target, pipelines_dir: Path, duckdb_settings: Mapping[str, Any] | None = None
-) -> dlt.Pipeline:
+def _pipeline(target: Target, pipelines_dir: Path, duckdb_settings: Mapping[str, Any]) -> dlt.Pipeline:
     return dlt.pipeline(
         target.pipeline_name,
         pipelines_dir=str(pipelines_dir),
@@ -111,7 +111,7 @@ def _pipeline(
     )
 
 
-def _destination(target: Target, duckdb_settings: Mapping[str, Any] | None) -> AnyDestination:
+def _destination(target: Target, duckdb_settings: Mapping[str, Any]) -> AnyDestination:
     file = target.duckdb_file
     if file is not None:
         if not file.absolute().parent.is_dir():
@@ -121,10 +121,13 @@ def _destination(target: Target, duckdb_settings: Mapping[str, Any] | None) -> A
             raise UsageError(
                 f"--db {file}: the file is named as the dataset; name the file otherwise, or give --dataset."
             )
-        return dlt.destinations.duckdb({"database": str(file), "global_config": duckdb_settings})
+        return dlt.destinations.duckdb({"database": str(file), **duckdb_settings})
     layout = _staging_layout(target.pipeline_name)
-    # A destination without this setting leaves it out.
-    found = Destination.from_reference(target.destination, staging_dataset_name_layout=layout)
+    settings: dict[str, Any] = {"staging_dataset_name_layout": layout}
+    if target.destination == "duckdb" and duckdb_settings is _DUCKDB_READER:
+        settings["credentials"] = duckdb_settings
+    # A destination without one of these settings leaves it out.
+    found = Destination.from_reference(target.destination, **settings)
     if found is None:
         raise UsageError("--destination needs a name.")
     return capable(found)
@@ -147,7 +150,7 @@ def _is_configured(destination: str) -> bool:
 
 @contextmanager
 def open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
-    """The pipeline of a target, to read its dataset while others may write to it.
+    """The pipeline of a target, to read its dataset while others read it, too, or may write to it.
 
     Its working folder is its own and temporary, so that it never meets a sync's.
 
@@ -158,7 +161,7 @@ def open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
     if file is not None and not file.exists():
         raise DestinationError(f"{file} does not exist yet: run `cloudflare-oauth sync` first")
     with tempfile.TemporaryDirectory(prefix="cloudflare-oauth-") as folder, explained(target):
-        yield _pipeline(target, Path(folder))
+        yield _pipeline(target, Path(folder), _DUCKDB_READER)
 
 
 @contextmanager

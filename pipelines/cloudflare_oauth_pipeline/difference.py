@@ -1,28 +1,39 @@
-"""What changed between two documents of a client, in words."""
+"""What changed of a client, in words."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-JSON = dict[str, Any]
 
+def in_words(change: Mapping[str, Any]) -> list[str]:
+    """What changed in a row of the change log, one line for each thing.
 
-def describe(before: JSON | None, after: JSON | None, changed_fields: list[str] | None) -> list[str]:
-    """One line for each thing that changed: `redirect_uris: + https://…`, `visibility: private → public`.
-
-    Of an array only the elements that came and went are told, of a client that came or went how much
-    there is of it.
+    `redirect_uris: + https://…`, `visibility: private → public`. Of an array only the elements that came and
+    went are told, of a client that came or went how much there is of it.
     """
+    before, after = _value(change["document_before"]), _value(change["document_after"])
     if before is None or after is None:
         return _sized(after or before or {})
+    fields = _value(change["changed_fields"]) or ()
+    # That `updated_at` moved says nothing that the line itself does not, unless nothing else did.
+    told = [field for field in fields if field != "updated_at"]
     return [
         f"{field}{line}"
-        for field in changed_fields or ()
+        for field in told or fields
         for line in _describe(before.get(field), after.get(field))
     ]
 
 
-def _sized(document: JSON) -> list[str]:
-    arrays = [f"{len(value)} {name}" for name, value in document.items() if isinstance(value, list) and value]
+def _value(value: Any) -> Any:
+    # Some destinations give JSON as text, others as values, and pandas has nulls of its own.
+    value = json.loads(value) if isinstance(value, str) else value
+    return value if isinstance(value, dict | list) else None
+
+
+def _sized(document: dict[str, Any]) -> list[str]:
+    # By name: some destinations keep the fields of an object in an order of their own.
+    fields = sorted(document.items())
+    arrays = [f"{len(value)} {name}" for name, value in fields if isinstance(value, list) and value]
     return [", ".join([str(document.get("visibility") or "visibility unknown"), *arrays])]
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from .check import Access
 from .destination import Target
-from .difference import describe
+from .difference import in_words
 from .findings import Findings
 from .rule import SEVERITIES, load_rules
 from .summary import Summary
@@ -59,7 +59,7 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
             account_names.get(row["account_id"], row["account_id"]),
             row["client_name"] or row["client_id"],
             row["change"],
-            printable_lines(_difference(row)),
+            printable_lines(in_words(row)),
         )
         for row in rows
     ]
@@ -67,12 +67,6 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
     if lines:
         console.print(table(("seen (UTC)", "account", "client", "change", "what"), lines))
     console.print(f"{len(lines)} changes" if lines else "no changes")
-
-
-def _difference(row: dict[str, Any]) -> list[str]:
-    # That `updated_at` moved says nothing that the line itself does not, unless nothing else did.
-    fields = [field for field in row["changed_fields"] or () if field != "updated_at"]
-    return describe(row["document_before"], row["document_after"], fields or row["changed_fields"])
 
 
 def print_findings(found: Findings) -> None:
@@ -132,7 +126,9 @@ def print_next_steps(target: Target) -> None:
         f"   {_runnable('cloudflare-oauth')} findings --db {db}\n"
         f"3. What was found, and what has changed since?\n"
         f"   {_runnable('cloudflare-oauth')} changes --db {db}\n"
-        f"4. Ask your own:\n"
+        f"4. Look at all of it in the browser:\n"
+        f"   {_runnable('cloudflare-oauth')} explore --db {db}\n"
+        f"5. Ask your own:\n"
         f"   {_runnable('python')} -c \"import duckdb; duckdb.connect('{db}').sql('{own}').show()\""
     )
     console.print(steps, markup=False, soft_wrap=True)

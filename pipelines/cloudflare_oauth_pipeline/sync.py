@@ -53,7 +53,7 @@ def sync(
         waivers: hold in the view of findings, until the next sync.
         batch_rows: load what has been read after so many rows.
         dry_run: compare and count, and write nothing.
-        observed_at: when what is new counts as first seen; now by default.
+        observed_at: when what is new counts as first seen, and accounts as read; now by default.
         open_reader: where requests are made; on a thread of this process by default.
         observer: is told what happens, from more than one thread.
         summary: counts into this one, which so tells how far a failed sync came.

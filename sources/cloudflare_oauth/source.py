@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -109,7 +109,7 @@ def rows_to_write(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now by default.
+    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now, or the day to play.
 
     `open_reader` decides where requests are made; on a thread of this process by default.
     """
@@ -160,6 +160,7 @@ def take_inventory(
             sync_id=options.sync_id,
             observed_at=options.observed_at or datetime.now(UTC),
             resume_since=options.resume_since,
+            clock_shift=options.observed_at - datetime.now(UTC) if options.observed_at else timedelta(),
         ).take()
 
 

@@ -1,6 +1,7 @@
 """A week of the bundled API, and what the change log has of it."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -52,6 +53,10 @@ def test_the_demo_shows_a_week(run: Run) -> None:
     assert (done.exit_code, "partial" in done.stdout) == (0, True)
     assert {row["change"] for row in log} == {"created", "updated", "deleted"}
     assert len({row["observed_at"][:10] for row in log}) in (6, 7)
+    of_each_day = "SELECT CAST(finished_at AS DATE), COUNT(*) FROM account_syncs GROUP BY 1 ORDER BY 1"
+    days = rows(of_each_day, db="demo.duckdb")
+    assert [count for _, count in days] == [12] * 8
+    assert days[-1][0] - days[0][0] == timedelta(days=7)
 
 
 def test_the_demo_has_a_forbidden_account_and_withheld_deletions(run: Run) -> None:

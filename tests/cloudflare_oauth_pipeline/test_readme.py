@@ -15,7 +15,8 @@ from cloudflare_oauth_pipeline.summary import ExitCode
 from cloudflare_oauth_pipeline.view import load_views
 from tests.cloudflare_oauth_pipeline.conftest import Run
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text()
+README_FILE = Path(__file__).parents[2] / "README.md"
+README = README_FILE.read_text()
 GROUP = typer.main.get_group(app)
 
 
@@ -83,6 +84,18 @@ def test_help_reads_like_documentation_with_an_example(run: Run, command: str) -
         assert parameter.help, parameter.name
 
 
+def test_every_picture_is_there_and_is_small() -> None:
+    """Small enough for a page that opens at once: 150 kB each."""
+    pictures = [README_FILE.parent / name for name in re.findall(r"!\[[^\]]+\]\((.+?)\)", README)]
+
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert 10_000 < picture.stat().st_size < 150_000
+
+
+LAST_DAY = "changes --db demo.duckdb --since 1d"
+
+
 def shown(command: str) -> str:
     return README.split(f"<!-- output of: {command} -->\n```text\n")[1].split("```")[0]
 
@@ -90,15 +103,14 @@ def shown(command: str) -> str:
 def test_the_output_in_the_readme_is_what_the_commands_print(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for the id of the sync, the seconds it took, and where the programs lie."""
+    """But for the id of the sync, the seconds it took, the day, and where the programs lie."""
     monkeypatch.setenv("COLUMNS", "80")
-    findings = ("findings", "--db", "demo.duckdb", "--min-severity", "critical")
-
-    assert masked(run("demo").stdout) == masked(shown("cloudflare-oauth demo"))
-    assert run(*findings).stdout == shown(f"cloudflare-oauth {' '.join(findings)}")
+    for command in ("demo", "findings --db demo.duckdb --min-severity critical", LAST_DAY):
+        assert masked(run(*command.split()).stdout) == masked(shown(f"cloudflare-oauth {command}"))
 
 
 def masked(output: str) -> str:
     output = re.sub(r"\d{8}T[\d.]{13}Z-[0-9a-f]{4}", "SYNC", output)
     output = re.sub(r"^   \S.*/bin/(cloudflare-oauth|python)'?", r"   \1", output, flags=re.MULTILINE)
+    output = re.sub(r"\d{4}-\d\d-\d\d|\d\d:\d\d(?= )", "MOMENT", output)
     return re.sub(r"\d+\.\d s", "SECONDS", output).strip()

@@ -1,0 +1,445 @@
+"""What each notebook shows: its numbers, and what it says where there is nothing to show."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from cloudflare_oauth import events
+from cloudflare_oauth_pipeline.demo import Estate, account_id
+from cloudflare_oauth_pipeline.demo_sync import FORBIDDEN_ACCOUNT, run_demo
+from cloudflare_oauth_pipeline.destination import Target
+from cloudflare_oauth_pipeline.rule import load_rules
+from tests.cloudflare_oauth_pipeline.warehouses import postgres_server
+from tests.notebooks.conftest import NAMES, Show, rows
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+ACCOUNT = account_id("one")
+
+
+def tuples(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    """Columns of a frame as plain rows, null as None."""
+    plain = frame[list(columns)].astype("object")
+    return list(plain.where(plain.notna(), None).itertuples(index=False, name=None))
+
+
+def facts(static: str) -> dict[str, str]:
+    """The numbers that a page shows first."""
+    pairs = [part.split("</dd>")[0] for part in static.split("<dt>")[1:]]
+    return dict(pair.split("</dt><dd>") for pair in pairs)
+
+
+def test_the_inventory_counts_what_is_there(show: Show, demo: Target) -> None:
+    """Accounts, clients, visibility, methods, grant types, scopes and domains."""
+    page = show("inventory", demo)
+
+    ((accounts,),) = rows(demo, "SELECT COUNT(*) FROM accounts")
+    ((clients, public),) = rows(
+        demo, "SELECT COUNT(*), COUNT(*) FILTER (visibility = 'public') FROM oauth_clients"
+    )
+    ((writers,),) = rows(
+        demo, "SELECT COUNT(DISTINCT (account_id, client_id)) FROM oauth_clients__scopes WHERE writes"
+    )
+    assert facts(page.static) == {
+        "accounts": str(accounts),
+        "clients": str(clients),
+        "of them public": str(public),
+        "that may write": str(writers),
+    }
+    for query in (
+        "SELECT a.name, COUNT(*) FROM oauth_clients JOIN accounts AS a USING (account_id) GROUP BY ALL",
+        "SELECT visibility, COUNT(*) FROM oauth_clients GROUP BY ALL",
+        "SELECT COALESCE(token_endpoint_auth_method, 'not given'), COUNT(*) FROM oauth_clients GROUP BY ALL",
+        "SELECT value, COUNT(*) FROM oauth_clients__grant_types GROUP BY ALL",
+        "SELECT COALESCE(category, 'not in the catalogue'), COUNT(*) FROM oauth_clients__scopes AS s "
+        "LEFT JOIN oauth_scopes AS c ON c.id = s.value GROUP BY ALL",
+    ):
+        counted = sorted(rows(demo, query), key=lambda row: (-row[1], row[0]))
+        words = ", ".join(f"{name} {count}" for name, count in counted).replace("&", "&amp;")
+        assert f": {words}." in page.static
+    assert sorted(tuples(page.defined["top_scopes"], "value", "clients")) == sorted(
+        rows(demo, "SELECT value, COUNT(*) FROM oauth_clients__scopes GROUP BY ALL")
+    )
+    domains = Counter(
+        domain
+        for _, _, domain in rows(
+            demo,
+            "SELECT DISTINCT account_id, client_id, COALESCE(registrable_domain, host, scheme) "
+            "FROM oauth_clients__redirect_uris",
+        )
+    )
+    assert Counter(page.defined["shown_domains"]["domain"].fillna("").tolist()) == Counter(
+        {name or "": count for name, count in domains.items()}
+    )
+
+
+def test_the_inventory_can_be_narrowed(show: Show, demo: Target) -> None:
+    """By account, by visibility and by a part of the name."""
+    ((account, text),) = rows(
+        demo,
+        "SELECT account_id, client_name FROM oauth_clients "
+        "WHERE visibility = 'public' AND client_name IS NOT NULL ORDER BY ALL LIMIT 1",
+    )
+    page = show(
+        "inventory",
+        demo,
+        chosen_accounts=SimpleNamespace(value=[account]),
+        chosen_visibility=SimpleNamespace(value=["public"]),
+        search=SimpleNamespace(value=text[1:].upper()),
+    )
+
+    assert sorted(tuples(page.defined["shown"], "client_id")) == rows(
+        demo,
+        f"SELECT client_id FROM oauth_clients WHERE account_id = '{account}' AND visibility = 'public' "
+        f"AND client_name ILIKE '%{text[1:]}%' ORDER BY ALL",
+    )
+
+
+def test_one_client_in_full(show: Show, demo: Target) -> None:
+    """Its fields, the elements of its arrays in their order, and its history in words."""
+    ((account, client),) = rows(
+        demo,
+        "SELECT account_id, client_id FROM oauth_client_changes WHERE change = 'updated' "
+        "AND write_scopes_added IS NOT NULL ORDER BY ALL LIMIT 1",
+    )
+    page = show("inventory", demo, chosen_client=SimpleNamespace(value=(account, client)))
+
+    where = f"account_id = '{account}' AND client_id = '{client}'"
+    for array in ("redirect_uris", "scopes", "grant_types"):
+        assert page.defined["arrays"][array] == [
+            value
+            for (value,) in rows(
+                demo, f"SELECT value FROM oauth_clients__{array} WHERE {where} ORDER BY _dlt_list_idx"
+            )
+        ]
+    history = page.defined["history"]
+    assert tuples(history, "change") == rows(
+        demo, f"SELECT change FROM oauth_client_changes WHERE {where} ORDER BY observed_at DESC"
+    )
+    ((scopes,),) = rows(
+        demo, f"SELECT string_agg(write_scopes_added, ',') FROM oauth_client_changes WHERE {where}"
+    )
+    for scope in scopes.split(","):
+        assert f"scopes: + {scope.strip()}" in page.static
+
+
+def test_the_security_review_counts_findings(show: Show, demo: Target) -> None:
+    """As the view has them: by severity, rule and account; and says why and how to mend each."""
+    page = show("security_review", demo)
+
+    severities = dict(rows(demo, "SELECT severity, COUNT(*) FROM oauth_client_findings GROUP BY ALL"))
+    expected = {name: str(severities.get(name, 0)) for name in ("critical", "high", "medium", "low")}
+    assert facts(page.static) == {
+        "open findings": str(sum(severities.values())),
+        **expected,
+        "waived": "0",
+    }
+    found = rows(demo, "SELECT rule_id, COUNT(*) FROM oauth_client_findings GROUP BY ALL ORDER BY ALL")
+    assert sorted(
+        (name.split()[0], count) for name, count in tuples(page.defined["by_rule"], "name", "count")
+    ) == (found)
+    rules = {rule.id: rule for rule in load_rules()}
+    for rule_id, _ in found:
+        assert f"To mend it: {rules[rule_id].mend}" in unescape(page.static)
+    worst = rows(
+        demo,
+        "SELECT client_id, finding_count, worst_severity FROM oauth_client_overview WHERE finding_count > 0 "
+        "ORDER BY ALL",
+    )
+    assert sorted(tuples(page.defined["worst_clients"], "client_id", "findings", "worst")) == worst
+    accounts = rows(
+        demo,
+        "SELECT name, COUNT(*) AS n FROM oauth_client_findings JOIN accounts USING (account_id) "
+        "GROUP BY ALL ORDER BY n DESC, name",
+    )
+    assert f"Findings: {', '.join(f'{name} {count}' for name, count in accounts)}." in page.static
+
+
+def test_waived_findings_are_apart(show: Show, demo: Target, tmp_path: Path) -> None:
+    """With their reason, and in none of the counts; by the waivers as they are now."""
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text('[[waiver]]\nrule = "RU-09"\nreason = "a <b>test</b>"\n')
+
+    page = show("security_review", demo, waivers)
+
+    ((waived,),) = rows(demo, "SELECT COUNT(*) FROM oauth_client_findings WHERE rule_id = 'RU-09'")
+    assert facts(page.static)["waived"] == str(waived) != "0"
+    assert "a &lt;b&gt;test&lt;/b&gt;" in page.static.split("<h2>Waived")[1]
+    assert "<h3>RU-09" not in page.static
+
+
+def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None:
+    """Who gained write scopes, which domains are new, and every change with what came and went."""
+    page = show("changes", demo)
+
+    kinds = dict(rows(demo, "SELECT change, COUNT(*) FROM oauth_client_changes GROUP BY ALL"))
+    assert facts(page.static) == {
+        "created": str(kinds["created"]),
+        "updated": str(kinds["updated"]),
+        "deleted": str(kinds["deleted"]),
+        "found at first": str(kinds["baseline"]),
+    }
+    assert sorted(tuples(page.defined["by_day"], "day", "name", "count")) == rows(
+        demo,
+        "SELECT CAST(observed_at AS DATE), change, COUNT(*) FROM oauth_client_changes "
+        "WHERE change <> 'baseline' GROUP BY ALL ORDER BY ALL",
+    )
+    for name, column in (("gained", "write_scopes_added"), ("new_domains", "redirect_domains_added")):
+        told = [
+            (client, element.strip())
+            for client, elements in rows(
+                demo,
+                f"SELECT client_id, {column} FROM oauth_client_changes "
+                f"WHERE {column} IS NOT NULL AND {column} <> '' AND change <> 'baseline'",
+            )
+            for element in elements.split(",")
+        ]
+        assert sorted(tuples(page.defined[name], "client_id", column)) == sorted(told)
+        assert told
+    ((removed,),) = rows(
+        demo,
+        "SELECT client_name FROM oauth_client_changes WHERE change = 'deleted' AND client_name IS NOT NULL "
+        "ORDER BY ALL LIMIT 1",
+    )
+    assert removed in page.static
+    assert "redirect_uris: + https://" in page.static
+
+
+def test_a_range_of_days_can_be_chosen(show: Show, demo: Target) -> None:
+    """Both of its ends belong to it, in UTC."""
+    days = [
+        day for (day,) in rows(demo, "SELECT DISTINCT CAST(observed_at AS DATE) FROM oauth_client_changes")
+    ]
+    first, last = sorted(days)[2], sorted(days)[3]
+    page = show(
+        "changes",
+        demo,
+        days=SimpleNamespace(value=(first, last)),
+        chosen_accounts=SimpleNamespace(value=[]),
+        first=first,
+        last=last,
+    )
+
+    assert isinstance(first, date)
+    assert sorted(tuples(page.defined["changed"], "change_id")) == rows(
+        demo,
+        "SELECT change_id FROM oauth_client_changes WHERE change <> 'baseline' "
+        f"AND CAST(observed_at AS DATE) BETWEEN '{first}' AND '{last}' ORDER BY ALL",
+    )
+
+
+def test_health_tells_what_could_not_be_read_why_and_since_when(show: Show, demo: Target) -> None:
+    """And what the syncs asked for."""
+    page = show("health", demo)
+
+    statuses = dict(rows(demo, "SELECT status, COUNT(*) FROM account_health GROUP BY ALL"))
+    assert set(statuses) == {"complete", "forbidden", "delete_blocked"}
+    shown = facts(page.static)
+    assert shown["read completely"] == str(statuses["complete"])
+    assert shown["not read completely"] == "2"
+    unread = page.defined["unread"].set_index("account_id")
+    forbidden = account_id(FORBIDDEN_ACCOUNT)
+    ((since, attempts, complete),) = rows(
+        demo,
+        "SELECT MIN(started_at) FILTER (status = 'forbidden'), COUNT(*) FILTER (status = 'forbidden'), "
+        f"MAX(finished_at) FILTER (status = 'complete') FROM account_syncs WHERE account_id = '{forbidden}'",
+    )
+    assert unread.loc[forbidden, "since"] == since
+    assert since - complete < timedelta(days=1, minutes=1)
+    assert unread.loc[forbidden, "attempts"] == attempts == 4
+    assert unread.loc[forbidden, "last_complete_at"] == complete
+    assert "the credentials lack the permission &quot;OAuth Client Read&quot;" in page.static
+    assert tuples(page.defined["recent"], "sync_id", "accounts", "requests", "retries") == rows(
+        demo,
+        "SELECT sync_id, COUNT(*), SUM(requests)::BIGINT, SUM(retries)::BIGINT FROM account_syncs "
+        "GROUP BY ALL ORDER BY ALL DESC",
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_twenty_thousand_clients_are_read_within_five_seconds(show: Show, large: Target, name: str) -> None:
+    """And a table of more rows than are shown says so."""
+    ((clients,),) = rows(large, "SELECT COUNT(*) FROM oauth_clients")
+    assert clients >= 20_000
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        page = show(name, large)
+        seconds.append(time.monotonic() - start)
+        if seconds[-1] < 5:
+            break
+
+    assert seconds[-1] < 5, seconds
+    if name == "inventory":
+        assert facts(page.static)["clients"] == f"{clients:,}"
+        assert f"The first 200 of {clients:,}." in page.static
+
+
+def shown_rows(static: str) -> Counter[str]:
+    """The rows of all tables of a page, whatever their order, without moments and seconds."""
+    time = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:[\d.]+Z)?)?|(?<=>)\d+\.\d(?=<)"
+    return Counter(re.sub(time, "", row) for row in re.findall(r"<tr>.*?</tr>", static, re.DOTALL))
+
+
+def test_every_notebook_reads_postgres_as_duckdb(
+    show: Show, demo: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same estate gives the same numbers, findings and words."""
+    target = Target(destination="postgres", pipelines_dir=tmp_path / "dlt")
+    with postgres_server() as postgres:
+        for variable, value in postgres.environment.items():
+            monkeypatch.setenv(variable, value)
+        run_demo(target, days=7, observer=events.ignore)
+        for name in NAMES:
+            there, here = show(name, target), show(name, demo)
+            assert 'class="notice"' not in there.static
+            assert facts(there.static) == facts(here.static)
+            assert shown_rows(there.static) == shown_rows(here.static)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_path: Path) -> None:
+    """No file, or a file without tables."""
+    missing = Target(db=tmp_path / "missing.duckdb")
+    duckdb.connect(str(tmp_path / "empty.duckdb")).close()
+    empty = Target(db=tmp_path / "empty.duckdb")
+
+    assert "does not exist yet: run `cloudflare-oauth sync`" in show(name, missing).static
+    assert "has no dataset yet: run `cloudflare-oauth sync`" in show(name, empty).static
+    assert not (tmp_path / "missing.duckdb").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_without_rows_give_a_page(
+    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+) -> None:
+    """That says that there is nothing."""
+    estate.add_account(ACCOUNT)
+    target = synced()
+    with duckdb.connect(str(target.db)) as connection:
+        for (table,) in connection.sql(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'cloudflare'"
+        ).fetchall():
+            connection.execute(f"DELETE FROM cloudflare.{table}")
+
+    page = show(name, target)
+
+    assert 'class="notice"' not in page.static
+    told = {
+        "inventory": "There is no such client.",
+        "security_review": "No client has an open finding.",
+        "changes": "Nothing has been logged yet.",
+        "health": "There is no account yet.",
+    }
+    assert told[name] in page.static
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_account_without_clients_gives_a_page(
+    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+) -> None:
+    """That says how little there is."""
+    estate.add_account(ACCOUNT, "The only one")
+
+    page = show(name, synced())
+
+    assert 'class="notice"' not in page.static
+    assert "<dt>accounts</dt><dd>1</dd>" in page.static or name in ("security_review", "changes")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_table_is_told(show: Show, name: str, estate: Estate, synced: Callable[[], Target]) -> None:
+    """The rest of the page is as it would be."""
+    table = "rejected_rows" if name == "health" else "oauth_scopes"
+    estate.add(ACCOUNT, client_id="1", scopes=["dns.write"])
+    target = synced()
+    with duckdb.connect(str(target.db)) as connection:
+        connection.execute(f"DROP TABLE cloudflare.{table} CASCADE")
+
+    page = show(name, target)
+
+    if name == "changes":
+        assert 'class="notice"' not in page.static
+    else:
+        assert f"lacks {table}" in page.static
+    if name in ("inventory", "health"):
+        assert "<dt>accounts</dt><dd>1</dd>" in page.static
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_comes_from_cloudflare_is_text(
+    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+) -> None:
+    """Names, addresses and scopes: no element, no link, no control character."""
+    estate.add_account(ACCOUNT, HOSTILE)
+    uris = [f"http://evil.example/{HOSTILE}", "javascript:alert(1)", "http://evil.example/a.png"]
+    evil = {
+        "client_name": f"{HOSTILE}\x1b[31m\u202e[x](javascript:alert(1))",
+        "redirect_uris": uris,
+        "scopes": [HOSTILE, "dns.write"],
+        "visibility": HOSTILE,
+        "logo_uri": "http://evil.example/logo.png",
+        "token_endpoint_auth_method": "none",
+        "grant_types": [HOSTILE],
+    }
+    estate.add(ACCOUNT, client_id=HOSTILE)
+    synced()
+    estate.change(ACCOUNT, HOSTILE, **evil)
+    target = synced()
+
+    defs = {"chosen_client": SimpleNamespace(value=(ACCOUNT, HOSTILE))} if name == "inventory" else {}
+    page = show(name, target, **defs)
+
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page.static
+    for html in (page.live, page.static):
+        assert "<img" not in html
+        assert 'href="javascript' not in html
+        assert 'href="http' not in html
+    assert "\x1b" not in page.static
+    assert "\u202e" not in page.static
+
+
+def test_accounts_of_the_same_name_are_told_apart(
+    show: Show, estate: Estate, synced: Callable[[], Target]
+) -> None:
+    """Each has a bar and a filter of its own."""
+    for account in (ACCOUNT, account_id("two")):
+        estate.add_account(account, "Acme")
+        estate.add(account, client_id="1")
+
+    page = show("inventory", synced())
+
+    for account in (ACCOUNT, account_id("two")):
+        assert f"Acme ({account}) 1" in page.static
+
+
+def test_a_page_neither_writes_nor_keeps_the_file(
+    show: Show, estate: Estate, synced: Callable[[], Target]
+) -> None:
+    """A sync can run while somebody looks."""
+    estate.add(ACCOUNT, client_id="1")
+    target = synced()
+    before = target.db.read_bytes()
+
+    for name in NAMES:
+        show(name, target)
+
+    assert target.db.read_bytes() == before
+    duckdb.connect(str(target.db)).close()
+
+
+def test_settings_that_cannot_be_are_told_on_the_page(show: Show, tmp_path: Path) -> None:
+    """Waivers that are none, for instance."""
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text("not toml")
+
+    assert "cannot be read" in show("security_review", Target(db=tmp_path / "a.duckdb"), waivers).static
