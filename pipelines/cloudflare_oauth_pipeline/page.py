@@ -51,6 +51,7 @@ STYLE = """
   .co .rows tr { border-bottom: 1px solid rgba(128,128,128,.5); padding: .3rem 0; }
   .co .rows td { display: inline-block; border: 0; min-width: 0; max-width: 100%; text-align: left;
     padding: 0 1rem 0 0; }
+  .co .pairs th, .co .pairs td { display: block; } .co .pairs th { border: 0; padding-bottom: 0; }
   .co .rows td:empty { display: none; } .co .rows td::before { content: attr(data-of) ": "; opacity: .8; }
 }
 """
@@ -189,7 +190,7 @@ def pairs(values: Mapping[str, Any]) -> Fragment:
     rows = "".join(
         f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in values.items()
     )
-    return Fragment(_in_co(f'<div class="scroll"><table>{rows}</table></div>'))
+    return Fragment(_in_co(f'<div class="scroll pairs"><table>{rows}</table></div>'))
 
 
 def bars(

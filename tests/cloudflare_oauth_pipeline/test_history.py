@@ -60,10 +60,15 @@ def test_the_demo_shows_a_week(run: Run) -> None:
 
 
 def test_the_demo_has_a_forbidden_account_and_withheld_deletions(run: Run) -> None:
-    """At its end; a shorter one is uneventful."""
+    """At its end; a shorter one is uneventful. Findings came and went meanwhile."""
     run("demo", "--days", "7")
     status = "SELECT status, count(*) FROM account_health GROUP BY 1 ORDER BY 1"
     assert rows(status, db="demo.duckdb") == [("complete", 10), ("delete_blocked", 1), ("forbidden", 1)]
 
     run("demo", "--days", "1", "--db", "short.duckdb")
     assert rows(status, db="short.duckdb") == [("complete", 12)]
+
+    findings = "SELECT rule_id, client_id, subject FROM oauth_client_findings"
+    before, after = (set(rows(findings, db=db)) for db in ("short.duckdb", "demo.duckdb"))
+    assert after - before
+    assert before - after

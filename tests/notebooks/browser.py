@@ -130,6 +130,11 @@ const find = root => [...root.querySelectorAll(selector)].concat(
 return find(document).filter(one => one.textContent.includes(text || ""));
 """
 TEXTS = f"const found = function () {{{FIND}}}; return found(...arguments).map(one => one.innerText);"
+WITHIN = f"""
+const found = function () {{{FIND}}};
+const isWithin = one => one.getBoundingClientRect().right <= innerWidth;
+return innerWidth < 400 && found(".co *, canvas").every(isWithin);
+"""
 LABELLED = "return arguments[0].getRootNode().getElementById(arguments[0].htmlFor)"
 
 
@@ -143,6 +148,18 @@ class Window:
         """Be set to the theme `light` or `dark`."""
         features = [{"name": "prefers-color-scheme", "value": theme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    @contextmanager
+    def narrowed(self) -> Iterator[None]:
+        """Be as wide as a telephone, for a while."""
+        metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        yield
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def has_all_within(self) -> bool:
+        """Whether nothing reaches beyond the right edge."""
+        return bool(self.driver.execute_script(WITHIN))
 
     def visit(self, address: str, *, until: str) -> None:
         """Open a page, until it has this heading or label and has drawn all its charts."""

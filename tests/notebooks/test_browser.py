@@ -14,7 +14,7 @@ from selenium.common.exceptions import TimeoutException
 
 from cloudflare_oauth_pipeline.destination import Target
 from tests.notebooks.browser import Chromium, NoBrowserError, Window, find_chromium, opened
-from tests.notebooks.conftest import LAST, rows
+from tests.notebooks.conftest import LAST, NAMES, rows
 from tests.notebooks.served import explored
 
 # The demo has one that is called so, without the number.
@@ -95,11 +95,16 @@ def values(found: list[tuple[Any, ...]]) -> list[str]:
 
 @pytest.mark.parametrize(("name", "charts"), [("security_review", 3), ("changes", 1), ("health", 2)])
 def test_a_page_opens(window: Window, address: str, name: str, charts: int) -> None:
-    """With all of its charts, and with the hostile name as text."""
+    """With all of its charts, and with the hostile name as text; also where there is little room."""
     window.visit(f"{address}{name}/", until=LAST[name])
 
     assert len(window.all("canvas")) == charts
+    links = [link.get_attribute("href") for link in window.all("nav a")]
+    assert links == [f"{address}{page}/" for page in NAMES]
     assert (HOSTILE in "".join(window.texts("body"))) == (name != "health")
+
+    with window.narrowed():
+        window.wait(window.has_all_within)
 
 
 def test_a_filter_and_a_client_show_what_the_database_holds(
@@ -140,6 +145,8 @@ def test_a_filter_and_a_client_show_what_the_database_holds(
     for array in ("redirect_uris", "scopes", "grant_types"):
         stored = rows(target, f"SELECT value FROM oauth_clients__{array} {where} ORDER BY _dlt_list_idx")
         assert told[array].split("\n") == values(stored)
+    with window.narrowed():
+        window.wait(window.has_all_within)
 
 
 def test_a_page_of_twenty_thousand_clients_is_there_within_five_seconds(window: Window, address: str) -> None:
