@@ -38,7 +38,8 @@ def _():
         syncs = data.frame("""
             SELECT sync_id, MIN(started_at) AS started, MAX(finished_at) AS finished, COUNT(*) AS accounts,
               SUM(CASE WHEN status = 'complete' THEN 0 ELSE 1 END) AS not_complete,
-              SUM(requests) AS requests, SUM(retries) AS retries, SUM(listed) AS listed
+              SUM(requests) AS requests, SUM(retries) AS retries,
+              COALESCE(SUM(waited_seconds), 0) AS waited, SUM(listed) AS listed
             FROM account_syncs GROUP BY sync_id ORDER BY sync_id DESC
         """)
         # Waiting for the quota included.
@@ -111,6 +112,7 @@ def _(syncs):
                 "not_complete": "not complete",
                 "requests": "requests",
                 "retries": "retries",
+                "waited": "seconds that requests waited for the quota, together",
                 "listed": "clients listed",
             },
             nothing="There has been no sync yet.",

@@ -1,5 +1,6 @@
 """Cloudflare's API over HTTP, read-only: one request, tried again while that may help."""
 
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,10 +20,14 @@ USER_AGENT = "cloudflare-oauth-clients"
 
 @dataclass
 class Usage:
-    """Requests made for one purpose, and how many of them repeated a failed one."""
+    """Requests made for one purpose, how many of them repeated a failed one, and seconds held back.
+
+    `waited_seconds` is the time that they waited for the quota, all of them together.
+    """
 
     requests: int = 0
     retries: int = 0
+    waited_seconds: float = 0.0
 
 
 class CloudflareClient:
@@ -89,7 +94,7 @@ class CloudflareClient:
                     usage.retries += retry
                     http_status = None
                     try:
-                        response = await self._send(path, params, subject)
+                        response = await self._send(path, params, subject, usage)
                         http_status = response.status_code
                     finally:
                         self._observer(events.RequestDone(http_status, retry))
@@ -132,12 +137,15 @@ class CloudflareClient:
             reraise=True,
         )
 
-    async def _send(self, path: str, params: dict[str, int], subject: str) -> httpx.Response:
+    async def _send(self, path: str, params: dict[str, int], subject: str, usage: Usage) -> httpx.Response:
         try:
             # The clock starts when the request does, not when it gets in line.
-            async with self._slots, self.quota.request():
-                with anyio.fail_after(self.limits.total_seconds):
-                    response = await self._http.get(path, params=params)
+            async with self._slots:
+                in_line_since = time.monotonic()
+                async with self.quota.request():
+                    usage.waited_seconds += time.monotonic() - in_line_since
+                    with anyio.fail_after(self.limits.total_seconds):
+                        response = await self._http.get(path, params=params)
         except (httpx.TimeoutException, TimeoutError):
             raise TemporaryError(
                 f"{subject}: no answer from {self._http.base_url.host} in time; "

@@ -156,6 +156,9 @@ ACCOUNT_SYNCS = (
     column("error_message", "text", "What went wrong, and what to do."),
     column("requests", "bigint", "Requests made for the account."),
     column("retries", "bigint", "Those of them that repeated a failed one."),
+    column(
+        "waited_seconds", "double", "Seconds that they were held back for the quota, all of them together."
+    ),
     column("listed", "bigint", "Clients in the listing."),
     column("reported_total", "bigint", "How many clients the API says there are."),
     column("baseline", "bigint", "Clients logged as `baseline`."),

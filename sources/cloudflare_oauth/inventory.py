@@ -172,6 +172,7 @@ class Inventory:
             "finished_at": reading.finished_at + self.clock_shift,
             "requests": reading.requests,
             "retries": reading.retries,
+            "waited_seconds": round(reading.waited_seconds, 3),
             "listed": 0,
             **dict.fromkeys(counts, 0),
             **columns,

@@ -27,6 +27,7 @@ class AccountReading:
     outcome: CheckedListing | CloudflareError
     requests: int
     retries: int
+    waited_seconds: float
     started_at: datetime
     finished_at: datetime
 

@@ -42,6 +42,7 @@ class _Read(NamedTuple):
             outcome if isinstance(outcome, CloudflareError) else OAUTH_CLIENT.checked(outcome, self.known),
             self.usage.requests,
             self.usage.retries,
+            self.usage.waited_seconds,
             self.started_at,
             self.finished_at,
         )

@@ -48,7 +48,7 @@ def _timeless(reading: AccountReading) -> AccountReading:
     outcome: Any = reading.outcome
     if isinstance(outcome, CloudflareError):
         outcome = (type(outcome), str(outcome), outcome.http_status, outcome.code)
-    return replace(reading, started_at=NOW, finished_at=NOW, outcome=outcome)
+    return replace(reading, started_at=NOW, finished_at=NOW, waited_seconds=0.0, outcome=outcome)
 
 
 def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer) -> None:

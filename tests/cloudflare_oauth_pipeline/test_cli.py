@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudflare_oauth_pipeline.demo import DEMO_EMAIL, DEMO_KEY, DemoServer, account_id
+from cloudflare_oauth_pipeline.demo import DEMO_EMAIL, DEMO_KEY, DemoServer, account_id, quota
 from tests.cloudflare_oauth_pipeline.conftest import DB, Run, rows
 
 A, B = account_id("a"), account_id("b")
@@ -411,3 +411,19 @@ def test_the_token_is_nowhere(
         content = path.read_bytes()
         assert token.encode() not in content, path
         assert b"hushhush" not in content, path
+
+
+def test_what_was_waited_for_the_quota_is_told_by_account(api: DemoServer, run: Run) -> None:
+    """In `account_syncs` as in the summary: who waited, and for how long."""
+    accounts = [account_id(f"account-{number}") for number in range(8)]
+    for account in accounts:
+        api.estate.add(account, client_id="client")
+    api.behaviour.quota = quota.Quota(6, 2)
+
+    summary = run("sync", "--format", "json").json
+
+    waited = dict(rows("SELECT account_id, waited_seconds FROM account_syncs"))
+    assert waited.keys() == set(accounts)
+    assert all(0 <= seconds < 10 for seconds in waited.values())
+    assert sum(seconds > 0.5 for seconds in waited.values()) >= 2
+    assert summary["waited_seconds"] > 0.5

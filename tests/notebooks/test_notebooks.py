@@ -258,9 +258,11 @@ def test_health_tells_what_could_not_be_read_why_and_since_when(show: Show, demo
     assert unread.loc[forbidden, "attempts"] == attempts == 4
     assert unread.loc[forbidden, "last_complete_at"] == complete
     assert "the credentials lack the permission &quot;OAuth Client Read&quot;" in page.static
-    assert tuples(page.defined["recent"], "sync_id", "accounts", "requests", "retries", "seconds") == rows(
+    assert tuples(
+        page.defined["recent"], "sync_id", "accounts", "requests", "retries", "waited", "seconds"
+    ) == rows(
         demo,
-        "SELECT sync_id, COUNT(*), SUM(requests)::BIGINT, SUM(retries)::BIGINT, "
+        "SELECT sync_id, COUNT(*), SUM(requests)::BIGINT, SUM(retries)::BIGINT, SUM(waited_seconds), "
         "(epoch_us(MAX(finished_at)) - epoch_us(MIN(started_at))) / 1e6 FROM account_syncs "
         "GROUP BY ALL ORDER BY ALL DESC",
     )
