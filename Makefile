@@ -14,7 +14,7 @@ help:
 	@echo 'make sync    CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
 	@echo 'make explore open the notebooks on cloudflare_oauth.duckdb, or else on the demo'
 	@echo 'make test    run linter, type checker and all tests'
-	@echo 'make sweep   run the long version of the test of everything together (an hour)'
+	@echo 'make sweep   run the long versions of the tests of everything together and of crashes (an hour)'
 	@echo 'make docs    renew docs/data-dictionary.md'
 	@echo 'make pictures renew the pictures in docs/pictures'
 	@echo 'make lock    renew constraints.txt'
@@ -38,7 +38,8 @@ test: $(VENV)/installed
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 sweep: $(VENV)/installed
-	EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest tests/cloudflare_oauth_pipeline/test_exactness.py
+	SWEEP=1 EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest --numprocesses 2 --dist worksteal \
+	  tests/cloudflare_oauth_pipeline/test_exactness.py tests/cloudflare_oauth_pipeline/test_crash_safety.py
 
 docs: $(VENV)/installed
 	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md

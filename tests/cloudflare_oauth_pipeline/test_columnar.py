@@ -17,7 +17,7 @@ from cloudflare_oauth_pipeline.sync import sync
 ONE, OTHER = account_id("one"), account_id("other")
 # Different in every run of the same data.
 VOLATILE = {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
-VOLATILE |= {"observed_at", "sync_id", "started_at", "finished_at"}
+VOLATILE |= {"observed_at", "sync_id", "started_at", "finished_at", "waited_seconds"}
 
 AWKWARD: dict[str, dict[str, Any]] = {
     "repeated": {"scopes": ["b", "a", "b"], "redirect_uris": ["https://a", "https://a"]},
