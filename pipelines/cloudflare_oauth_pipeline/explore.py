@@ -1,6 +1,5 @@
 """The notebooks as one app for the browser, or as plain pages; marimo is imported only when it is needed."""
 
-import ipaddress
 import os
 import socket
 import threading
@@ -11,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
 from typing import TYPE_CHECKING
+
+from cloudflare_oauth.connection import is_loopback
 
 from .destination import Target
 from .errors import UsageError
@@ -80,7 +81,7 @@ def serve(
         address = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
         server = uvicorn.Server(
             uvicorn.Config(
-                _app(only_loopback=_is_loopback(host)),
+                _app(only_loopback=is_loopback(host)),
                 log_level="error",
                 timeout_graceful_shutdown=1,
             )
@@ -125,7 +126,7 @@ class _Guarded:
         host = headers.get(b"host", "")
         origin = headers.get(b"origin")
         is_ours = origin is None or origin.partition("://")[2] == host
-        if not is_ours or (self._only_loopback and not _is_loopback(_without_port(host))):
+        if not is_ours or (self._only_loopback and not is_loopback(_without_port(host))):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -161,15 +162,6 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
@@ -182,7 +174,7 @@ def _in_url(host: str) -> str:
 
 def is_open_to_others(host: str) -> bool:
     """Whether other machines can reach what is served there."""
-    return not _is_loopback(host)
+    return not is_loopback(host)
 
 
 def export(target: Target, folder: Path, *, waivers: Path | None = None) -> list[Path]:
