@@ -39,7 +39,8 @@ test: $(VENV)/installed
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest --numprocesses 2 --dist worksteal \
-	  tests/cloudflare_oauth_pipeline/test_exactness.py tests/cloudflare_oauth_pipeline/test_crash_safety.py
+	  tests/cloudflare_oauth_pipeline/test_exactness.py \
+	  tests/cloudflare_oauth_pipeline/test_crash_safety.py tests/cloudflare_oauth_pipeline/test_destinations.py
 
 docs: $(VENV)/installed
 	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md

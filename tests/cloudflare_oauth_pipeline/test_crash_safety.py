@@ -214,7 +214,7 @@ def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
     return machine.content()
 
 
-@pytest.mark.parametrize("nth", [*range(2, 17, 2), "completed"])
+@pytest.mark.parametrize("nth", [*range(2, 17, 2 if SWEEP else 4), "completed"])
 def test_a_killed_first_sync_can_be_resumed(
     world: tuple[Machine, dict[str, list[Any]]], first: dict[str, list[Any]], nth: int | str
 ) -> None:
@@ -232,7 +232,8 @@ def test_a_killed_first_sync_can_be_resumed(
 
 
 @pytest.mark.parametrize(
-    ("nth", "where"), [*((nth, "same machine") for nth in range(1, 11)), (5, "new machine")]
+    ("nth", "where"),
+    [*((nth, "same machine") for nth in range(1, 11, 1 if SWEEP else 2)), (5, "new machine")],
 )
 def test_a_killed_bare_pipeline_is_made_good_by_the_next_run(
     world: tuple[Machine, dict[str, list[Any]]], nth: int, where: str

@@ -204,7 +204,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield World(warehouse, api, folder / "machines")
 
 
-@pytest.mark.parametrize("moment", ["normalize", 5, 3, 2, 1, 0])
+@pytest.mark.parametrize(
+    "moment", ["normalize", 5, 3, 2, 1, 0] if "SWEEP" in os.environ else ["normalize", 3, 0]
+)
 @pytest.mark.parametrize("world", JOBS, indirect=True)
 def test_a_killed_sync_is_made_good_by_the_next_on_a_new_machine(world: World, moment: str | int) -> None:
     """SIGKILL at any stage, or with so many load jobs left; the next sync ends as an undisturbed one."""

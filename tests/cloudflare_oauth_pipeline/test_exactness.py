@@ -34,7 +34,7 @@ from cloudflare_oauth_pipeline.sync import sync
 from tests.cloudflare_oauth_pipeline import reconstruction
 from tests.cloudflare_oauth_pipeline.killed_sync import kill_at
 
-EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "7"))
 STEPS = int(os.environ.get("EXACTNESS_STEPS", "20"))
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
 ACCOUNTS = [account_id(number) for number in range(3)]
