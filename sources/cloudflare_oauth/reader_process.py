@@ -110,11 +110,16 @@ class ProcessReader:
 
     def _feed(self, accounts: Iterable[tuple[str, Hashes]]) -> None:
         # Pickled one by one as the pipe takes them: the process need not hold all that is stored.
-        for account in accounts:
-            if self._process.poll() is not None:
-                return
-            self.tell(account)
-        self.tell(Said.NO_MORE)
+        try:
+            for account in accounts:
+                if self._process.poll() is not None:
+                    return
+                self.tell(account)
+            self.tell(Said.NO_MORE)
+        except BaseException:
+            # Otherwise both processes would wait for the other one.
+            self._process.kill()
+            raise
 
     def _answer(self) -> Any:
         """The next message that is not an event."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,19 @@ def test_who_has_enough_may_leave(api: DemoServer) -> None:
         assert next(readings) is not None
 
     assert reader._process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_accounts_that_cannot_be_named_end_it(api: DemoServer) -> None:
+    """Nobody waits for accounts that will never come, and none of them counts as read."""
+
+    def accounts() -> Iterator[tuple[str, dict[str, str]]]:
+        yield A, {}
+        raise OSError("broken")
+
+    ended = pytest.raises(CloudflareError, match="ended before its work did")
+    with open_reader_process(settings(api), events.ignore) as reader, ended:
+        list(reader.oauth_clients(accounts()))
 
 
 def test_it_ends_with_the_process_that_started_it(api: DemoServer, tmp_path: Path) -> None:
