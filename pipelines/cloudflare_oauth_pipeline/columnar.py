@@ -10,7 +10,7 @@ Without this module `pipeline.run(inventory_source(pieces))` makes equal tables.
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +24,6 @@ from dlt.common.json import json
 from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages import PackageStorage, ParsedLoadJobFileName
-from dlt.destinations.exceptions import DatabaseException
 
 from cloudflare_oauth.columns import (
     ARRAYS,
@@ -56,8 +55,6 @@ def load(pipeline: dlt.Pipeline, pieces: Iterator[Rows]) -> None:
     if not pipeline.schema_names:
         # What `run` does before its first load.
         pipeline.sync_destination()
-    else:
-        _take_back_memory(pipeline)
     destination = pipeline.destination
     if destination is None or destination.destination_type not in DESTINATIONS:
         pipeline.extract(inventory_source(pieces))
@@ -71,16 +68,6 @@ def load(pipeline: dlt.Pipeline, pieces: Iterator[Rows]) -> None:
         pipeline.normalize()
         _join_package(pipeline, files.paths)
     pipeline.load()
-
-
-def _take_back_memory(pipeline: dlt.Pipeline) -> None:
-    """Let DuckDB forget what earlier batches made it keep: it would stay while the next one is read."""
-    if pipeline.destination is None or pipeline.destination.destination_type != DESTINATIONS[0]:
-        return
-    # It forgets when its limit is lowered, or refuses to while something is in use. The next connection
-    # that dlt opens sets the limit as it was.
-    with suppress(DatabaseException), pipeline.sql_client() as client:
-        client.execute_sql("SET memory_limit = '20MB'")
 
 
 def _join_package(pipeline: dlt.Pipeline, files: Iterable[Path]) -> None:

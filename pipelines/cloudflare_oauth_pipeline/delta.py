@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.destination.typing import PreparedTableSchema
-from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.schema import TSchemaTables
 from dlt.common.schema.utils import get_nested_tables, is_nested_table
 from dlt.destinations.exceptions import DatabaseTransientException
@@ -82,6 +79,7 @@ class DeltaClient(FilesystemClient):
     def _create(self, name: str) -> None:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
+        from dlt.common.libs.pyarrow import columns_to_arrow
 
         try:
             DeltaTable.create(
@@ -104,6 +102,10 @@ class DeltaClient(FilesystemClient):
         super().complete_load(load_id)
 
     def _remove_orphans(self, root_name: str, nested_name: str) -> None:
+        # Imported late, as above: who syncs into another destination asks Cloudflare first.
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         root, nested = self.opened(root_name), self.opened(nested_name)
         if root is None or nested is None:
             return

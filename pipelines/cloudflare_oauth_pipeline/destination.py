@@ -30,8 +30,8 @@ DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
-# For loading: DuckDB would keep in memory whatever fits. Beyond this it writes to a folder beside its file.
-_DUCKDB_WRITER = {"global_config": {"memory_limit": "150MB", "threads": 2}}
+# dlt loads several tables at once; more threads for each of them take memory and save no time.
+_DUCKDB_WRITER = {"global_config": {"threads": 1}}
 # DuckDB lets any number of processes read a file at the same time, if none of them may write to it.
 _DUCKDB_READER = {"read_only": True}
 

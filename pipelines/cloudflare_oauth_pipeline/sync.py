@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
+import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
 from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection
-from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, Rows, new_sync_id
 from cloudflare_oauth.reader import OpenReader
 from cloudflare_oauth.source import (
     Options,
@@ -17,8 +18,9 @@ from cloudflare_oauth.source import (
     take_inventory,
 )
 
-from . import batches, capabilities, columnar
+from . import batches, capabilities
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
+from .duckdb_memory import DuckDBMemory
 from .errors import InterruptedSyncError
 from .fitting import fitting
 from .summary import Summary
@@ -111,11 +113,25 @@ def _load(
     with open_pipeline(target) as pipeline, closing(rows_to_write(pipeline, connection, options)) as pieces:
         for limit in capabilities.limits(pipeline):
             options.observer(events.Warned(limit, partial=False))
-        for batch in batches.cut(fitting(pieces, pipeline), rows=batch_rows):
-            columnar.load(pipeline, batch)
+        pieces_to_load = fitting(pieces, pipeline)
+        # Who has configured a database of their own has set what it may take.
+        memory = DuckDBMemory(pipeline) if target.duckdb_file else None
+        if memory:
+            pieces_to_load = memory.while_reading(pieces_to_load)
+        for batch in batches.cut(pieces_to_load, rows=batch_rows):
+            _load_batch(pipeline, batch)
+            if memory:
+                memory.after_load()
             summary.accounts_loaded = summary.accounts.total()
         for problem in update_views(pipeline, waivers):
             options.observer(events.Warned(problem, partial=False))
+
+
+def _load_batch(pipeline: dlt.Pipeline, batch: Iterator[Rows]) -> None:
+    # Arrow is imported here, while the first answers are on their way.
+    from .columnar import load
+
+    load(pipeline, batch)
 
 
 def _compare(target: Target, connection: Connection, options: Options) -> None:

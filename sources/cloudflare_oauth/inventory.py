@@ -58,11 +58,13 @@ class Inventory:
         """
         scopes = self.reader.scopes(self.stored.scopes)
         account_ids, rows = self._discovered() if self.account_ids is None else self._named()
-        yield rows
         account_ids = self._without_those_done(account_ids)
         self.observer(events.AccountsFound(len(account_ids)))
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
-        for reading in self.reader.oauth_clients(accounts):
+        # The reading may begin now; whoever takes the first rows has tables to create.
+        readings = self.reader.oauth_clients(accounts)
+        yield rows
+        for reading in readings:
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
 

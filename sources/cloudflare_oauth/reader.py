@@ -64,7 +64,8 @@ class Reader(Protocol):
     def oauth_clients(self, accounts: Iterable[tuple[str, Hashes]]) -> Iterator[AccountReading | None]:
         """List the OAuth clients of accounts, each account as soon as it has been read.
 
-        While there is nothing to tell, None comes once a second, so that nobody waits in the dark.
+        The reading begins before the first of them is asked for, if the reader can. While there is nothing
+        to tell, None comes once a second, so that nobody waits in the dark.
 
         Source: `GET /accounts/{account_id}/oauth_clients`.
 

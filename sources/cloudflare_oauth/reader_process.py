@@ -91,6 +91,9 @@ class ProcessReader:
         self.tell(("oauth_clients", None))
         self._feeder = threading.Thread(target=self._feed, args=(accounts,), daemon=True)
         self._feeder.start()
+        return self._readings()
+
+    def _readings(self) -> Iterator[AccountReading | None]:
         while (reading := self._answer()) is not Said.NO_MORE:
             yield cast(AccountReading | None, reading)
 

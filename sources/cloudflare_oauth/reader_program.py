@@ -25,7 +25,7 @@ from .rows import CheckedListing
 ACCOUNTS_AHEAD = 64
 CLIENTS_AHEAD = 2_000
 # HTTP leaves garbage that only the collector finds; parsed rows are none, so it need not look at each.
-COLLECT_AFTER = (2_000, 10, 10)
+COLLECT_AFTER = (20_000, 10, 10)
 
 
 class _Outbox:
