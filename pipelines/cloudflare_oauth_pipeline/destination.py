@@ -142,10 +142,9 @@ def _staging_layout(pipeline_name: str) -> str:
 
 
 def _is_configured(destination: str) -> bool:
-    return bool(
-        dlt.secrets.get(f"destination.{destination}.credentials")
-        or dlt.config.get(f"destination.{destination}.credentials")
-    )
+    # Environment variables have no tables: there, a part of the credentials may be all there is.
+    names = [f"destination.{destination}.credentials{part}" for part in ("", ".database")]
+    return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Rows as a destination can take them, where it cannot take them as they are."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from operator import is_
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import dlt
 from dlt.common.normalizers.utils import generate_dlt_ids
 
-from cloudflare_oauth.content import JSON, changed_fields
+from cloudflare_oauth.content import JSON, changed_fields, json_text
 from cloudflare_oauth.inventory import Rows
 
 from .capabilities import keeps_nul
@@ -33,11 +34,14 @@ def fitting(pieces: Iterable[Rows], pipeline: dlt.Pipeline) -> Iterator[Rows]:
 
 
 def _without_nul(table: str, row: JSON) -> JSON:
+    if r"\u0000" in (row.get("document_after") or ""):
+        # In JSON text it is written otherwise.
+        row = row | {"document_after": json_text(_replaced(json.loads(row["document_after"])))}
+        if row["change"] == "updated":
+            # What was stored of it before has the replacement already: that is no change.
+            fields = changed_fields(json.loads(row["document_before"]), json.loads(row["document_after"]))
+            row["changed_fields"] = json_text(fields) if fields else row["changed_fields"]
     fit: JSON = _replaced(row)
-    if fit is not row and fit.get("change") == "updated":
-        # What was stored of it before has the replacement already: that is no change.
-        fields = changed_fields(fit["document_before"], fit["document_after"])
-        fit["changed_fields"] = fields or fit["changed_fields"]
     return fit
 
 

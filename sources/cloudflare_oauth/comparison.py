@@ -4,13 +4,14 @@ The two tables are compared each with what it holds itself. If a killed run left
 behind the other, only that one is put right.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from .columns import DELETED
-from .content import JSON, changed_fields, text_hash
+from .content import JSON, changed_fields, json_text, text_hash
 from .derived import change_facts, client_facts
 from .rows import Row
 from .stored import LoggedChange, StoredAccount
@@ -47,7 +48,7 @@ def compare(
     sync_id: str,
     observed_at: datetime,
 ) -> Comparison:
-    """Compare a listing with what is stored.
+    """Compare a listing with what is stored. In the rows it makes, JSON is text.
 
     Args:
         may_delete: whether the listing is proof that what it lacks is gone.
@@ -117,12 +118,14 @@ def _logged(
     row: Row | None,
     baselined: bool,
 ) -> dict[str, Any]:
-    after = row.document if row else None
+    after = row.columns if row else None
     content_hash = row.content_hash if row else None
-    if after is None:
+    fields: str | None = None
+    if row is None:
         change = "deleted"
     elif before is not None:
         change = "updated"
+        fields = json_text(changed_fields(before, json.loads(row.document)))
     else:
         change = "created" if last or baselined else "baseline"
     previous_change_id = last.change_id if last else None
@@ -133,9 +136,9 @@ def _logged(
         "client_id": client_id,
         "client_name": (after or before or {}).get("client_name"),
         "change": change,
-        "changed_fields": changed_fields(before or {}, after or {}) if change == "updated" else None,
-        "document_before": before,
-        "document_after": after,
+        "changed_fields": fields,
+        "document_before": None if before is None else json_text(before),
+        "document_after": row.document if row else None,
         "content_hash": content_hash,
         "previous_change_id": previous_change_id,
         **change_facts(before, after),

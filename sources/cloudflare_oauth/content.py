@@ -15,6 +15,15 @@ JSON = dict[str, Any]
 _TEXTS = frozenset({str})
 
 
+def json_text(value: Any) -> str:
+    """A JSON value as text."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        # Nested too deeply for this library, or what `_canonical_json` names.
+        return json.dumps(value)
+
+
 def content_hash(document: JSON) -> str:
     """A 128-bit hash, in hexadecimal, of the document's canonical JSON."""
     return _hash(_canonical_json(_fields(document)))

@@ -35,7 +35,14 @@ _REDIRECT_PARAMETERS = frozenset(
 )
 # Actions that change nothing: of a scope's id, what follows the last dot.
 _READING = re.compile(r"read|.*_read|list|view|report|monitoring|evaluate|search")
+_DOMAINS = {f"{name}_domain": f"{name}_uri" for name in ("client", "logo", "policy", "tos")}
 _PROTOCOL_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
+
+
+def read_lists() -> None:
+    """Read the bundled lists now; otherwise the first name of each kind waits for them."""
+    _public_suffixes()
+    _looks_like()
 
 
 @lru_cache(maxsize=4_096)
@@ -99,13 +106,11 @@ def with_element_facts(client: JSON) -> JSON:
 
 def client_facts(client: JSON) -> JSON:
     """Columns of a client's row, of what the API sent of it."""
-    facts = {
-        f"{name}_domain": _domain(client.get(f"{name}_uri")) for name in ("client", "logo", "policy", "tos")
-    }
+    facts = {column: domain for column, uri in _DOMAINS.items() if (domain := _domain(client.get(uri)))}
     name = client.get("client_name")
-    if isinstance(name, str):
-        facts["client_name_skeleton"] = name_skeleton(name)
-    return {column: value for column, value in facts.items() if value}
+    if isinstance(name, str) and (skeleton := name_skeleton(name)):
+        facts["client_name_skeleton"] = skeleton
+    return facts
 
 
 def change_facts(before: JSON | None, after: JSON | None) -> JSON:

@@ -54,7 +54,8 @@ class _Outbox:
         while True:
             message, clients = self._messages.get()
             try:
-                pickle.dump(message, file, pickle.HIGHEST_PROTOCOL)
+                # Written at once: between parts of it, this thread would have to get its turn again.
+                file.write(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
                 file.flush()
             except BrokenPipeError:
                 os._exit(1)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .columns import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
-from .content import JSON, content_hash
+from .content import JSON, content_hash, json_text
 from .secrecy import without_secrets
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 class Row(NamedTuple):
     """An item that can be loaded.
 
-    `document` is what the API sent, without secrets; `columns` the same, typed as declared. Both are
-    empty if just this content is stored already.
+    `document` is what the API sent, without secrets, as JSON text; `columns` the same, typed as declared.
+    Both are empty if just this content is stored already.
     """
 
     key: str
-    document: JSON
+    document: str
     columns: JSON
     content_hash: str
 
@@ -110,7 +110,7 @@ class RowType:
             # Whose client it is is no content of it.
             row_hash = content_hash(_without(document, "account_id"))
             if stored_hashes.get(key) == row_hash:
-                return Row(key, {}, {}, row_hash)
+                return Row(key, "", {}, row_hash)
             columns = self._typed_fields(document)
             if not self._is_declared(document):
                 _check_names(document)
@@ -118,7 +118,7 @@ class RowType:
             return Rejection(json.dumps(document), str(unfit))
         except RecursionError:
             return Rejection("null", "nested too deeply")
-        return Row(key, document, columns, row_hash)
+        return Row(key, json_text(document), columns, row_hash)
 
     def _is_declared(self, document: JSON) -> bool:
         return self.fields.issuperset(document) and all(

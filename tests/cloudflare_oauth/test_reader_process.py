@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,6 +78,22 @@ def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer) -> None:
     assert [rejection.reason for rejection in readings[A].outcome.rejections] != []
     assert readings[C].outcome[2] == 403
     assert happened[events.RequestDone(200, retry=False)] > 5
+
+
+def test_it_begins_before_it_is_asked_for_a_reading(api: DemoServer) -> None:
+    """Whoever writes the first rows has tables to create meanwhile."""
+    api.estate.add(A, client_id="client")
+    asked = threading.Event()
+
+    def note(account: str, page: int, estate: Estate) -> None:
+        asked.set()
+
+    with open_reader_process(settings(api), events.ignore) as reader:
+        reader.accounts({})
+        api.behaviour.between = note
+        readings = reader.oauth_clients([(A, {})])
+        assert asked.wait(20)
+        assert [reading.account_id for reading in readings if reading] == [A]
 
 
 def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
@@ -189,11 +206,11 @@ def test_it_runs_no_module_of_the_current_folder(
     ("module", "without"),
     [
         ("cloudflare_oauth.reader_program", {"dlt", "duckdb", "pyarrow"}),
-        ("cloudflare_oauth_pipeline.cli", {"httpx", "anyio"}),
+        ("cloudflare_oauth_pipeline.cli", {"httpx", "anyio", "pyarrow"}),
     ],
 )
-def test_neither_process_loads_what_only_the_other_needs(module: str, without: set[str]) -> None:
-    """That would be a fifth of a second at every start."""
+def test_neither_process_loads_what_it_does_not_need_yet(module: str, without: set[str]) -> None:
+    """What only the other one needs, or what there is time for later, would be a quarter of a second."""
     program = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
