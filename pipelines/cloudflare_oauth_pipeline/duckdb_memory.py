@@ -14,7 +14,7 @@ from cloudflare_oauth.inventory import Rows
 # Enough for a batch, if slowly: what reads has to have its part, and so has what earlier batches left.
 ONE_OF_SEVERAL_BATCHES = "150MB"
 # Most syncs have no other. By then nothing is read any more.
-THE_ONLY_BATCH = "275MB"
+THE_ONLY_BATCH = "400MB"
 
 
 class DuckDBMemory:

@@ -137,7 +137,7 @@ def name_skeleton(name: str) -> str:
     return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=16_384)
 def registrable_domain(host: str) -> str:
     """The part of a host's name that somebody can register; the whole name, if it is a public suffix."""
     if not host.isascii():
