@@ -51,15 +51,24 @@ class CloudflareClient:
         self._slots = anyio.CapacityLimiter(concurrency)
         self._observer = observer
         self._secrets = credentials.secrets
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={**credentials.headers, "Accept": "application/json", "User-Agent": USER_AGENT},
-            timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds, pool=None),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            follow_redirects=False,
-            # A proxy named in the environment is for the outside, not for this machine.
-            trust_env=not is_loopback(httpx.URL(base_url).host),
-        )
+        self._host = httpx.URL(base_url).host
+        ssl_context = httpx.create_ssl_context()
+        # The pool: a client for each connection. httpx's own pool looks at all of its connections several
+        # times a request, which takes as long as all the rest.
+        self._connections = [
+            httpx.AsyncClient(
+                base_url=base_url,
+                headers={**credentials.headers, "Accept": "application/json", "User-Agent": USER_AGENT},
+                timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
+                limits=httpx.Limits(max_connections=1),
+                follow_redirects=False,
+                verify=ssl_context,
+                # A proxy named in the environment is for the outside, not for this machine.
+                trust_env=not is_loopback(self._host),
+            )
+            for _ in range(concurrency)
+        ]
+        self._idle = list(self._connections)
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +79,8 @@ class CloudflareClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._http.aclose()
+        for http in self._connections:
+            await http.aclose()
 
     async def get(self, path: str, params: dict[str, int], *, subject: str, usage: Usage) -> Answer:
         """Get one answer, trying again what may pass.
@@ -144,22 +154,29 @@ class CloudflareClient:
                 in_line_since = time.monotonic()
                 async with self.quota.request():
                     usage.waited_seconds += time.monotonic() - in_line_since
-                    with anyio.fail_after(self.limits.total_seconds):
-                        response = await self._http.get(path, params=params)
+                    response = await self._answer(path, params)
         except (httpx.TimeoutException, TimeoutError):
             raise TemporaryError(
-                f"{subject}: no answer from {self._http.base_url.host} in time; "
-                "the network or Cloudflare is slow"
+                f"{subject}: no answer from {self._host} in time; the network or Cloudflare is slow"
             ) from None
         except httpx.InvalidURL as error:
             raise NotFoundError(f"{subject}: cannot be asked for: {error}") from None
         except httpx.HTTPError as error:
             raise TemporaryError(
-                f"{subject}: {self._http.base_url.host} could not be reached ({_reason(error)}); "
+                f"{subject}: {self._host} could not be reached ({_reason(error)}); "
                 "check the network and CLOUDFLARE_BASE_URL"
             ) from None
         self.quota.learn(response.headers)
         return response
+
+    async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
+        # The one that was used last, so that no more are opened than are needed.
+        http = self._idle.pop()
+        try:
+            with anyio.fail_after(self.limits.total_seconds):
+                return await http.get(path, params=params)
+        finally:
+            self._idle.append(http)
 
     def _checked(self, response: httpx.Response, subject: str) -> Answer:
         try:

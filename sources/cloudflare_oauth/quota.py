@@ -166,7 +166,7 @@ class _DocumentedQuota:
 def _parsed(headers: Mapping[str, str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The members of a structured list and their parameters; none if it is absent or malformed."""
     try:
-        members: Any = http_sf.parse(headers.get(name, "").encode(), tltype="list")
+        members: Any = http_sf.parse(headers[name].encode(), tltype="list") if name in headers else ()
     except ValueError:
         return
     for value, parameters in members:

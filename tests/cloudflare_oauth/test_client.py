@@ -165,6 +165,25 @@ def test_a_429_holds_back_every_request(api: DemoServer) -> None:
     assert [round(event.seconds) for event in told if isinstance(event, events.Waiting)] == [1]
 
 
+def test_connections_are_kept_and_no_more_are_opened_than_are_needed(api: DemoServer) -> None:
+    """As many as there are requests in flight; one request at a time uses the same one again."""
+    api.behaviour.latency_seconds = 0.01
+
+    async def ask() -> None:
+        credentials = Credentials(api_token=DEMO_TOKEN)
+        async with CloudflareClient(api.base_url, credentials, limits=LIMITS, concurrency=8) as client:
+            for page in range(1, 6):
+                await _get(client, page)
+            async with anyio.create_task_group() as tasks:
+                for page in range(1, 31):
+                    tasks.start_soon(_get, client, page)
+
+    anyio.run(ask)
+
+    ports = [request.port for request in api.requests]
+    assert (len(ports), len(set(ports[:5])), len(set(ports))) == (35, 1, 8)
+
+
 async def _get(client: CloudflareClient, page: int) -> None:
     await client.get("/accounts", {"page": page}, subject="others", usage=Usage())
 

@@ -65,6 +65,7 @@ class Api:
             query=dict(request.query_params),
             headers=dict(request.headers),
             account_id=request.path_params.get("account_id"),
+            port=request.client.port if request.client else None,
             time=time.monotonic(),
         )
         self.log.arrive(logged)

@@ -15,6 +15,8 @@ class LoggedRequest:
     headers: dict[str, str]
     """By name in lower case."""
     account_id: str | None
+    port: int | None
+    """The port it came from: one for each connection."""
     time: float
     """When it arrived, in monotonic seconds."""
     status: int | None = None
