@@ -1,7 +1,8 @@
 """What a reader is: it lists what Cloudflare holds, and checks it.
 
-There are two: one reads on a thread (`reader_thread`), one in a process of its own (`reader_process`). This
-module imports no HTTP library, so whoever leaves the reading to a process need not load one.
+There are two: one reads on a thread (`reader_thread`), one in a process of its own (`reader_process`); both
+do it as `async_reader` does. This module imports no HTTP library, so whoever leaves the reading to a process
+need not load one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +15,8 @@ from . import events
 from .connection import Credentials, Limits
 from .errors import CloudflareError
 from .rows import CheckedListing
+
+LONGEST_SILENCE_SECONDS = 1.0
 
 Hashes = Mapping[str, str]
 """What is stored of a listing: content hashes by key."""

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -68,6 +69,7 @@ class ProcessReader:
         self._process = process
         self._questions = cast(BinaryIO, process.stdin)
         self._answers = cast(BinaryIO, process.stdout)
+        self._received = deque[Any]()
         self._observer = observer
         self._feeder: threading.Thread | None = None
 
@@ -127,19 +129,25 @@ class ProcessReader:
     def _answer(self) -> Any:
         """The next message that is not an event."""
         while True:
-            try:
-                message = pickle.load(self._answers)  # noqa: S301 - written by this module
-            except (EOFError, pickle.UnpicklingError):
-                raise CloudflareError(
-                    f"the process that asks Cloudflare ended before its work did ({_end(self._process)}); "
-                    "what was loaded so far is whole: sync again"
-                ) from None
+            message = self._next_message()
             if isinstance(message, events.Event):
                 self._observer(message)
             elif isinstance(message, Exception):
                 raise message
             else:
                 return message
+
+    def _next_message(self) -> Any:
+        # They come several at a time.
+        while not self._received:
+            try:
+                self._received.extend(pickle.load(self._answers))  # noqa: S301 - written by this package
+            except (EOFError, pickle.UnpicklingError):
+                raise CloudflareError(
+                    f"the process that asks Cloudflare ended before its work did ({_end(self._process)}); "
+                    "what was loaded so far is whole: sync again"
+                ) from None
+        return self._received.popleft()
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

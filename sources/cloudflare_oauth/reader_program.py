@@ -2,6 +2,8 @@
 
 It imports neither dlt nor a destination, so it is ready long before the one that started it. When its input
 ends, because all is done or because the other process was killed, it ends.
+
+One thread reads and checks; two more only wait for the pipes.
 """
 
 import gc
@@ -10,52 +12,113 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable
-from queue import Queue, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from typing import Any, BinaryIO
 
+import anyio
+import anyio.to_thread
+
+from . import events
+from .async_reader import AsyncReader, open_async_reader
 from .errors import CloudflareOAuthError
-from .reader import AccountReading
+from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes
 from .reader_process import Said
-from .reader_thread import open_reader_thread
 from .rows import CheckedListing
 
 # Accounts that wait to be read, and clients that wait to be handed over.
 ACCOUNTS_AHEAD = 64
 CLIENTS_AHEAD = 2_000
+# So long an event may wait for others, or for an answer, to go with.
+EVENTS_WAIT_SECONDS = 0.2
 # HTTP leaves garbage that only the collector finds; parsed rows are none, so it need not look at each.
 COLLECT_AFTER = (20_000, 10, 10)
+
+
+class _Inbox:
+    """Questions of the other process, read by a thread of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._questions = Queue[Any](ACCOUNTS_AHEAD)
+        self._turn = anyio.Lock()
+        self.thread = threading.Thread(target=self._read, args=(file,), daemon=True)
+        self.thread.start()
+
+    async def next(self) -> Any:
+        """The next question, when it is there."""
+        try:
+            return self._questions.get_nowait()
+        except Empty:
+            return await anyio.to_thread.run_sync(self._questions.get)
+
+    async def next_account(self) -> tuple[str, Hashes] | None:
+        """The next account to read."""
+        async with self._turn:
+            account: tuple[str, Hashes] | Said = await self.next()
+            if isinstance(account, Said):
+                # For whoever asks next, too.
+                self._questions.put(account)
+                return None
+            return account
+
+    def _read(self, file: BinaryIO) -> None:
+        while True:
+            try:
+                self._questions.put(pickle.load(file))  # noqa: S301 - written by `reader_process`
+            except (EOFError, pickle.UnpicklingError):
+                os._exit(0)
 
 
 class _Outbox:
     """Messages to the other process, written by a thread of its own: no request waits for the pipe."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._messages = SimpleQueue[Any]()
+        self.last_put = time.monotonic()
+        self._messages = SimpleQueue[tuple[list[Any], int]]()
+        self._events: list[events.Event] = []
         self._clients = 0
         self._fewer_clients = threading.Condition()
         threading.Thread(target=self._write, args=(file,), daemon=True).start()
 
+    def observe(self, event: events.Event) -> None:
+        """Tell of an event, before long."""
+        self._events.append(event)
+        waits = isinstance(event, events.RequestDone)
+        if not waits or time.monotonic() > self.last_put + EVENTS_WAIT_SECONDS:
+            self._put([])
+
     def put(self, message: Any) -> None:
         """Send a message without waiting."""
-        self._messages.put((message, 0))
+        self._put([message])
 
-    def put_reading(self, reading: AccountReading | None) -> None:
+    async def put_reading(self, reading: AccountReading) -> None:
         """Send a reading as soon as not too many clients wait to be sent."""
-        listing = reading.outcome if reading else None
-        clients = listing.listed if isinstance(listing, CheckedListing) else 0
+        if not self._has_room():
+            await anyio.to_thread.run_sync(self._wait_for_room)
+        listing = reading.outcome
+        self._put([reading], listing.listed if isinstance(listing, CheckedListing) else 0)
+
+    def _put(self, messages: list[Any], clients: int = 0) -> None:
+        self.last_put = time.monotonic()
+        told, self._events = self._events, []
         with self._fewer_clients:
-            self._fewer_clients.wait_for(lambda: self._clients < CLIENTS_AHEAD)
             self._clients += clients
-        self._messages.put((reading, clients))
+        self._messages.put((told + messages, clients))
+
+    def _has_room(self) -> bool:
+        return self._clients < CLIENTS_AHEAD
+
+    def _wait_for_room(self) -> None:
+        with self._fewer_clients:
+            self._fewer_clients.wait_for(self._has_room)
 
     def _write(self, file: BinaryIO) -> None:
         while True:
-            message, clients = self._messages.get()
+            messages, clients = self._messages.get()
             try:
                 # Written at once: between parts of it, this thread would have to get its turn again.
-                file.write(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+                file.write(pickle.dumps(messages, pickle.HIGHEST_PROTOCOL))
                 file.flush()
             except BrokenPipeError:
                 os._exit(1)
@@ -64,33 +127,58 @@ class _Outbox:
                 self._fewer_clients.notify()
 
 
-def _read_questions(file: BinaryIO, questions: Queue[Any]) -> None:
-    while True:
+async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
+    send_scopes, receive_scopes = anyio.create_memory_object_stream[CheckedListing | CloudflareOAuthError](1)
+
+    async def read_scopes(known: Hashes) -> None:
         try:
-            questions.put(pickle.load(file))  # noqa: S301 - written by this module
-        except (EOFError, pickle.UnpicklingError):
-            os._exit(0)
+            await send_scopes.send(await reader.scopes(known))
+        except CloudflareOAuthError as error:
+            await send_scopes.send(error)
 
-
-def _serve(questions: Queue[Any], outbox: _Outbox) -> None:
-    wait_for_scopes: Callable[[], CheckedListing] | None = None
-    with open_reader_thread(questions.get(), outbox.put) as reader:
+    async with (
+        open_async_reader(await inbox.next(), outbox.observe) as reader,
+        anyio.create_task_group() as beside,
+    ):
         while True:
-            question, known = questions.get()
+            question, known = await inbox.next()
             try:
                 match question:
                     case "accounts":
-                        outbox.put(reader.accounts(known))
+                        outbox.put(await reader.accounts(known))
                     case "scopes":
-                        wait_for_scopes = reader.scopes(known)
-                    case "wait for scopes" if wait_for_scopes:
-                        outbox.put(wait_for_scopes())
+                        beside.start_soon(read_scopes, known)
+                    case "wait for scopes":
+                        outbox.put(await receive_scopes.receive())
                     case "oauth_clients":
-                        for reading in reader.oauth_clients(iter(questions.get, Said.NO_MORE)):
-                            outbox.put_reading(reading)
-                        outbox.put(Said.NO_MORE)
+                        await _read_oauth_clients(reader, inbox, outbox)
             except CloudflareOAuthError as error:
                 outbox.put(error)
+
+
+async def _read_oauth_clients(reader: AsyncReader, inbox: _Inbox, outbox: _Outbox) -> None:
+    async def break_silence() -> None:
+        while True:
+            await anyio.sleep(LONGEST_SILENCE_SECONDS)
+            if time.monotonic() > outbox.last_put + LONGEST_SILENCE_SECONDS:
+                outbox.put(None)
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(break_silence)
+        await reader.oauth_clients(inbox.next_account, outbox.put_reading)
+        beside.cancel_scope.cancel()
+    await inbox.next()
+    outbox.put(Said.NO_MORE)
+
+
+async def _main(inbox: _Inbox, outbox: _Outbox) -> None:
+    try:
+        await _serve(inbox, outbox)
+    except Exception as error:
+        # Ours to mend; without the note, where it happened would be lost.
+        error.add_note(traceback.format_exc())
+        outbox.put(error)
+        inbox.thread.join()
 
 
 def main() -> None:
@@ -101,17 +189,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Nothing but messages may get between them.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    questions = Queue[Any](ACCOUNTS_AHEAD)
-    listening = threading.Thread(target=_read_questions, args=(sys.stdin.buffer, questions), daemon=True)
-    listening.start()
-    outbox = _Outbox(answers)
-    try:
-        _serve(questions, outbox)
-    except Exception as error:
-        # Ours to mend; without the note, where it happened would be lost.
-        error.add_note(traceback.format_exc())
-        outbox.put(error)
-        listening.join()
+    anyio.run(_main, _Inbox(sys.stdin.buffer), _Outbox(answers))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,16 @@ class CheckedListing:
     problem: str | None
     reported_total: int | None
 
+    @classmethod
+    def of(cls, found: list[Row | Rejection], listing: "Listing") -> "CheckedListing":
+        """What was found of each item of a listing, in its order."""
+        return cls(
+            [row for row in found if isinstance(row, Row)],
+            [row for row in found if isinstance(row, Rejection)],
+            listing.problem,
+            listing.reported_total,
+        )
+
     @property
     def complete(self) -> bool:
         """Whether the items are proven to be all there are."""
@@ -82,16 +92,6 @@ class RowType:
             types.pop(name, None)
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
         return cls(key, types, arrays, objects, objects | arrays | types.keys())
-
-    def checked(self, listing: "Listing", stored_hashes: Mapping[str, str]) -> CheckedListing:
-        """Check every item of a listing; as `check`."""
-        found = [self.check(item, stored_hashes) for item in listing.items]
-        return CheckedListing(
-            [row for row in found if isinstance(row, Row)],
-            [row for row in found if isinstance(row, Rejection)],
-            listing.problem,
-            listing.reported_total,
-        )
 
     def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
         """Take an item apart, or say why it cannot be loaded.
