@@ -3,9 +3,23 @@
 import gc
 import os
 import sys
+from importlib.abc import MetaPathFinder
+from typing import Any
 
 # Left as it is, Python's garbage collector takes a fifth of a sync's time to look at rows that are none.
 _COLLECT_AFTER = (50_000, 5, 20)
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Lets pandas seem not to be installed.
+
+    Arrow imports it wherever it can, for a fifth of a second, only to see that a list is no data frame.
+    """
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        """Find nothing: Python's other finders may."""
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name=name)
 
 
 def main() -> None:
@@ -16,6 +30,9 @@ def main() -> None:
         from cloudflare_oauth.reader_process import prepare
 
         prepare()
+        if not any(argument.startswith("--destination") for argument in sys.argv):
+            # DuckDB is loaded without it; of other destinations nobody knows.
+            sys.meta_path.insert(0, _WithoutPandas())
     # Not before: nothing that is imported ever becomes garbage.
     from .cli import main as run
 
