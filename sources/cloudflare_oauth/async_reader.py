@@ -3,17 +3,19 @@
 A listing is checked as soon as it is there, while the answers for others are on their way.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import anyio
+from anyio.abc import TaskStatus
 
 from . import events
+from .ahead import AccountBegun, Ahead, Begun
 from .client import CloudflareClient, Usage
 from .errors import CloudflareError
-from .listing import Listing, list_all, list_catalogue, list_first_page
+from .listing import Listing, Reading, list_all, list_catalogue, list_first_page, read_once
 from .reader import AccountReading, Hashes, Settings
 from .rows import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, CheckedListing, RowType
 
@@ -33,11 +35,36 @@ class AsyncReader:
     def __init__(self, client: CloudflareClient, concurrency: int) -> None:
         self._client = client
         self._concurrency = concurrency
+        self._accounts_ahead: Begun[Listing] | None = None
+        self._ahead = Ahead(self._read_once)
+
+    async def read_ahead(
+        self,
+        account_ids: Collection[str] | None,
+        excluded: Collection[str],
+        *,
+        task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """As `Reader` says; for a task of its own, which has started when the next question may come."""
+        if account_ids is None:
+            self._accounts_ahead = listing = Begun[Listing]()
+            task_status.started()
+            await listing.run(self._list_accounts)
+            try:
+                accounts = await _checked(ACCOUNT, await listing.outcome(), {})
+            except CloudflareError:
+                # It is raised where the accounts are asked for.
+                return
+            account_ids = [row.key for row in accounts.rows]
+        else:
+            task_status.started()
+        wanted = [account_id for account_id in account_ids if account_id not in excluded]
+        await self._ahead.begin(wanted, at_once=self._concurrency)
 
     async def accounts(self, known: Hashes) -> CheckedListing:
         """As `Reader` says."""
-        subject = "the list of accounts"
-        listing = await list_all(self._client, "/accounts", key="id", subject=subject, usage=Usage())
+        begun, self._accounts_ahead = self._accounts_ahead, None
+        listing = await (begun.outcome() if begun else self._list_accounts())
         return await _checked(ACCOUNT, listing, known)
 
     async def scopes(self, known: Hashes) -> CheckedListing:
@@ -54,14 +81,15 @@ class AsyncReader:
         Source: `GET /accounts/{account_id}/oauth_clients`.
         """
 
-        async def read(account_id: str, usage: Usage, known: Hashes) -> CheckedListing:
+        async def read(account_id: str, account: AccountBegun, known: Hashes) -> CheckedListing:
             listing = await list_all(
                 self._client,
                 _clients_path(account_id),
                 key="client_id",
-                subject=f"account {account_id}",
-                usage=usage,
+                subject=_subject(account_id),
+                usage=account.usage,
                 known=known,
+                first=await account.first.outcome() if account.first else None,
             )
             return await _checked(OAUTH_CLIENT, listing, known)
 
@@ -74,40 +102,41 @@ class AsyncReader:
         """
         accounts: Iterable[tuple[str, Hashes]] = ((account_id, {}) for account_id in account_ids)
 
-        async def read(account_id: str, usage: Usage, known: Hashes) -> CheckedListing:
-            path, subject = _clients_path(account_id), f"account {account_id}"
-            return await _checked(
-                OAUTH_CLIENT,
-                await list_first_page(self._client, path, subject=subject, usage=usage),
-                known,
+        async def read(account_id: str, account: AccountBegun, known: Hashes) -> CheckedListing:
+            listing = await list_first_page(
+                self._client,
+                _clients_path(account_id),
+                subject=_subject(account_id),
+                usage=account.usage,
             )
+            return await _checked(OAUTH_CLIENT, listing, known)
 
         await self._each(each_of(accounts), read, hand_over)
 
     async def _each(
         self,
         next_account: NextAccount,
-        read: Callable[[str, Usage, Hashes], Awaitable[CheckedListing]],
+        read: Callable[[str, AccountBegun, Hashes], Awaitable[CheckedListing]],
         hand_over: HandOver,
     ) -> None:
         async def work() -> None:
             # Each worker has one account at a time: thousands of accounts are still a few tasks.
-            while account := await next_account():
-                account_id, known = account
-                usage, started_at = Usage(), datetime.now(UTC)
+            while wanted := await next_account():
+                account_id, known = wanted
+                account = self._ahead.take(account_id)
                 outcome: CheckedListing | CloudflareError
                 try:
-                    outcome = await read(account_id, usage, known)
+                    outcome = await read(account_id, account, known)
                 except CloudflareError as error:
                     outcome = error
                 await hand_over(
                     AccountReading(
                         account_id,
                         outcome,
-                        usage.requests,
-                        usage.retries,
-                        usage.waited_seconds,
-                        started_at,
+                        account.usage.requests,
+                        account.usage.retries,
+                        account.usage.waited_seconds,
+                        account.started_at,
                         datetime.now(UTC),
                     )
                 )
@@ -115,6 +144,14 @@ class AsyncReader:
         async with anyio.create_task_group() as workers:
             for _ in range(self._concurrency):
                 workers.start_soon(work)
+
+    async def _list_accounts(self) -> Listing:
+        subject = "the list of accounts"
+        return await list_all(self._client, "/accounts", key="id", subject=subject, usage=Usage())
+
+    async def _read_once(self, account_id: str, usage: Usage) -> Reading:
+        path, subject = _clients_path(account_id), _subject(account_id)
+        return await read_once(self._client, path, key="client_id", subject=subject, usage=usage)
 
 
 @asynccontextmanager
@@ -148,6 +185,10 @@ async def _checked(row_type: RowType, listing: Listing, known: Hashes) -> Checke
         if number % CHECKED_AT_ONCE == 0:
             await anyio.lowlevel.checkpoint()
     return CheckedListing.of(found, listing)
+
+
+def _subject(account_id: str) -> str:
+    return f"account {account_id}"
 
 
 def _clients_path(account_id: str) -> str:

@@ -61,8 +61,11 @@ class _Page:
 
 
 @dataclass
-class _Reading:
-    """One way through the pages: up to the count, or, if that alone is not trusted, to the end."""
+class Reading:
+    """One way through the pages: up to the count, or, if that alone is not trusted, to the end.
+
+    `items` are the distinct ones by their identity, in the API's order.
+    """
 
     to_the_end: bool = False
     items: dict[Hashable, Any] = field(default_factory=dict)
@@ -118,7 +121,7 @@ class _Reading:
             return self.counted or (self.pages == 1 and self.totals == {None} and not self.items)
         return self.counted and self.pages == 1 and (self.last_page_is_short or self.reached_end)
 
-    def agrees_with(self, other: "_Reading") -> bool:
+    def agrees_with(self, other: "Reading") -> bool:
         return self.items.keys() == other.items.keys() and self.totals == other.totals
 
     @property
@@ -138,25 +141,16 @@ class _Reading:
         return Listing(list(self.items.values()), problem, self.last_total_count)
 
 
-async def list_all(
-    client: CloudflareClient,
-    path: str,
-    *,
-    key: str,
-    subject: str,
-    usage: Usage,
-    known: Collection[str] = (),
-) -> Listing:
-    """List everything below a path, once or page by page.
+async def read_once(
+    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage, to_the_end: bool = False
+) -> Reading:
+    """Read what is below a path once, in one answer or page by page.
 
     Source: `GET {path}?page=…&per_page=…`.
 
     Args:
         key: the field that identifies an item; items without it count as themselves.
-        known: identities that an earlier listing had.
-
-    Returns:
-        The items of the last reading, each identity once, in the API's order.
+        to_the_end: read until a page brings nothing new, whatever the API counts.
 
     Raises:
         CloudflareError: as `CloudflareClient.get`, or the answer is not a list.
@@ -166,16 +160,45 @@ async def list_all(
         params = {"page": number, "per_page": PER_PAGE}
         return _page(await client.get(path, params, subject=subject, usage=usage), subject)
 
-    async def read(*, to_the_end: bool = False) -> _Reading:
-        reading = _Reading(to_the_end)
-        while not reading.over:
-            first = reading.pages + 1
-            for page in await _in_order(get_page, range(first, first + reading.pages_to_come)):
-                if not reading.over:
-                    reading.add(page, key)
-        return reading
+    reading = Reading(to_the_end)
+    while not reading.over:
+        first = reading.pages + 1
+        for page in await _in_order(get_page, range(first, first + reading.pages_to_come)):
+            if not reading.over:
+                reading.add(page, key)
+    return reading
 
-    reading = await read()
+
+async def list_all(
+    client: CloudflareClient,
+    path: str,
+    *,
+    key: str,
+    subject: str,
+    usage: Usage,
+    known: Collection[str] = (),
+    first: Reading | None = None,
+) -> Listing:
+    """List everything below a path, with as many readings as it takes to prove it.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item; items without it count as themselves.
+        known: identities that an earlier listing had.
+        first: what `read_once` has read already.
+
+    Returns:
+        The items of the last reading, each identity once, in the API's order.
+
+    Raises:
+        CloudflareError: as `read_once`.
+    """
+
+    async def read(*, to_the_end: bool = False) -> Reading:
+        return await read_once(client, path, key=key, subject=subject, usage=usage, to_the_end=to_the_end)
+
+    reading = first or await read()
     for _ in range(READINGS - 1):
         if reading.is_proof(known):
             return reading.listing(None)
@@ -203,7 +226,7 @@ async def list_catalogue(
         CloudflareError: as `list_all`.
     """
     answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
-    reading = _Reading()
+    reading = Reading()
     reading.add(_page(answer, subject), key)
     if reading.counted or reading.totals == {None}:
         return reading.listing(None)

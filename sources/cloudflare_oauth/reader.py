@@ -5,7 +5,7 @@ do it as `async_reader` does. This module imports no HTTP library, so whoever le
 need not load one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +48,18 @@ class Settings:
 
 class Reader(Protocol):
     """Lists accounts, scopes and OAuth clients; to be used from any one thread."""
+
+    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+        """Begin to read what will be asked for, before it is known what is stored of it.
+
+        To be asked before anything else. A part of it is read: what waits takes memory.
+
+        Source: `GET /accounts`, `GET /accounts/{account_id}/oauth_clients`.
+
+        Args:
+            account_ids: the accounts; None reads every one that is listed.
+            excluded: but not these.
+        """
 
     def accounts(self, known: Hashes) -> CheckedListing:
         """List the accounts that the credentials see.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, BinaryIO, cast
@@ -72,6 +72,10 @@ class ProcessReader:
         self._received = deque[Any]()
         self._observer = observer
         self._feeder: threading.Thread | None = None
+
+    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+        """As `Reader` says."""
+        self.tell(("read ahead", (account_ids, excluded)))
 
     def accounts(self, known: Hashes) -> CheckedListing:
         """As `Reader` says."""

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from queue import Empty, Queue, SimpleQueue
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ import anyio
 import anyio.to_thread
 
 from . import events
+from .ahead import Begun
 from .async_reader import AsyncReader, open_async_reader
 from .errors import CloudflareOAuthError
 from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes
@@ -128,28 +130,23 @@ class _Outbox:
 
 
 async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
-    send_scopes, receive_scopes = anyio.create_memory_object_stream[CheckedListing | CloudflareOAuthError](1)
-
-    async def read_scopes(known: Hashes) -> None:
-        try:
-            await send_scopes.send(await reader.scopes(known))
-        except CloudflareOAuthError as error:
-            await send_scopes.send(error)
-
+    scopes = Begun[CheckedListing]()
     async with (
         open_async_reader(await inbox.next(), outbox.observe) as reader,
         anyio.create_task_group() as beside,
     ):
         while True:
-            question, known = await inbox.next()
+            question, about = await inbox.next()
             try:
                 match question:
+                    case "read ahead":
+                        await beside.start(reader.read_ahead, *about)
                     case "accounts":
-                        outbox.put(await reader.accounts(known))
+                        outbox.put(await reader.accounts(about))
                     case "scopes":
-                        beside.start_soon(read_scopes, known)
+                        beside.start_soon(scopes.run, partial(reader.scopes, about))
                     case "wait for scopes":
-                        outbox.put(await receive_scopes.receive())
+                        outbox.put(await scopes.outcome())
                     case "oauth_clients":
                         await _read_oauth_clients(reader, inbox, outbox)
             except CloudflareOAuthError as error:

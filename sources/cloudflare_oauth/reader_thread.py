@@ -1,6 +1,6 @@
 """Reads every account's listing on a thread of its own, while its consumer does something else."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -19,6 +19,10 @@ class ThreadedReader:
     def __init__(self, portal: BlockingPortal, reader: AsyncReader) -> None:
         self._portal = portal
         self._reader = reader
+
+    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+        """As `Reader` says."""
+        self._portal.start_task(self._reader.read_ahead, account_ids, excluded)
 
     def accounts(self, known: Hashes) -> CheckedListing:
         """As `Reader` says."""

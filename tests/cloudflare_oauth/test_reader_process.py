@@ -35,10 +35,14 @@ def settings(api: DemoServer, **changes: Any) -> Settings:
     return Settings(**connection, **{"concurrency": 2, "quota_share": 0.9, "limits": LIMITS} | changes)
 
 
-def read(open_reader: OpenReader, api: DemoServer, known: dict[str, dict[str, str]]) -> tuple[Any, ...]:
+def read(
+    open_reader: OpenReader, api: DemoServer, known: dict[str, dict[str, str]], *, ahead: bool = False
+) -> tuple[Any, ...]:
     """All that a reader says, but for when it said so; and what happened."""
     happened: list[events.Event] = []
     with open_reader(settings(api), happened.append) as reader:
+        if ahead:
+            reader.read_ahead(None, ())
         scopes = reader.scopes({})
         accounts = reader.accounts({})
         wanted = ((row.key, known.get(row.key, {})) for row in accounts.rows)
@@ -53,8 +57,12 @@ def _timeless(reading: AccountReading) -> AccountReading:
     return replace(reading, started_at=NOW, finished_at=NOW, waited_seconds=0.0, outcome=outcome)
 
 
-def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer) -> None:
-    """Rows, rejections, refusals, an unproven listing, what is known already, and every event."""
+@pytest.mark.parametrize("ahead", [False, True], ids=["when asked", "ahead"])
+def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer, ahead: bool) -> None:
+    """Rows, rejections, refusals, an unproven listing, what is known already, and every event.
+
+    The same, with no request more, if it begins before anybody knows what is stored.
+    """
     for number in range(120):
         api.estate.add(
             A, client_id=f"client-{number}", client_name="Zoë \U0001f511", created_at="2026-06-01T00:00:00Z"
@@ -69,9 +77,11 @@ def test_it_says_what_a_reader_on_a_thread_says(api: DemoServer) -> None:
     known = {A: {row.key: row.content_hash for row in first.outcome.rows[:60]} | {"gone": "hash"}}
 
     on_a_thread = read(open_reader_thread, api, known)
-    apart = read(open_reader_process, api, known)
+    apart = read(open_reader_process, api, known, ahead=ahead)
 
     assert apart == on_a_thread
+    if ahead:
+        assert read(open_reader_thread, api, known, ahead=True) == on_a_thread
     _, readings, _, happened = apart
     assert len(readings[A].outcome.rows) == 120
     assert len([row for row in readings[A].outcome.rows if not row.document]) == 60
@@ -94,6 +104,37 @@ def test_it_begins_before_it_is_asked_for_a_reading(api: DemoServer) -> None:
         readings = reader.oauth_clients([(A, {})])
         assert asked.wait(20)
         assert [reading.account_id for reading in readings if reading] == [A]
+
+
+@pytest.mark.parametrize("open_reader", [open_reader_thread, open_reader_process])
+def test_ahead_it_reads_what_is_wanted_before_it_is_asked(api: DemoServer, open_reader: OpenReader) -> None:
+    """The accounts, then their clients, but of no account that is excluded."""
+    for account in (A, B, C):
+        api.estate.add(account, client_id="client")
+
+    with open_reader(settings(api, concurrency=1), events.ignore) as reader:
+        reader.read_ahead(None, {B})
+        api.requests.wait_for(3)
+        assert [request.account_id for request in api.requests] == [None, A, C]
+        assert [row.key for row in reader.accounts({}).rows] == [A, B, C]
+        readings = [reading for reading in reader.oauth_clients([(A, {}), (C, {})]) if reading]
+
+    assert [reading.account_id for reading in readings] == [A, C]
+    assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize("open_reader", [open_reader_thread, open_reader_process])
+def test_ahead_a_refusal_waits_for_who_asks(api: DemoServer, open_reader: OpenReader) -> None:
+    """The accounts cannot be listed: raised when they are asked for, and asked of Cloudflare once."""
+    api.behaviour.fail_next(faults.error(403, 10000, "Authentication error"))
+
+    with open_reader(settings(api), events.ignore) as reader:
+        reader.read_ahead(None, ())
+        with pytest.raises(CloudflareError) as raised:
+            reader.accounts({})
+
+    assert (raised.value.http_status, raised.value.code) == (403, 10000)
+    assert len(api.requests) == 1
 
 
 def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
