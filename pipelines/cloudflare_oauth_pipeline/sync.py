@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
-import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
 from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection
-from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, Rows, new_sync_id
+from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
 from cloudflare_oauth.reader import OpenReader
 from cloudflare_oauth.source import (
     Options,
@@ -118,20 +118,17 @@ def _load(
         memory = DuckDBMemory(pipeline) if target.duckdb_file else None
         if memory:
             pieces_to_load = memory.while_reading(pieces_to_load)
-        for batch in batches.cut(pieces_to_load, rows=batch_rows):
-            _load_batch(pipeline, batch)
+        first = next(pieces_to_load)
+        # Arrow is imported here, while the first answers are on their way.
+        from .columnar import load
+
+        for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
+            load(pipeline, batch)
             if memory:
                 memory.after_load()
             summary.accounts_loaded = summary.accounts.total()
         for problem in update_views(pipeline, waivers):
             options.observer(events.Warned(problem, partial=False))
-
-
-def _load_batch(pipeline: dlt.Pipeline, batch: Iterator[Rows]) -> None:
-    # Arrow is imported here, while the first answers are on their way.
-    from .columnar import load
-
-    load(pipeline, batch)
 
 
 def _compare(target: Target, connection: Connection, options: Options) -> None:

@@ -1,7 +1,9 @@
 """Cloudflare's API over HTTP, read-only: one request, tried again while that may help."""
 
+import ssl
 import time
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +18,20 @@ from .errors import NotFoundError, RequestFailedError
 from .quota import Quota
 
 USER_AGENT = "cloudflare-oauth-clients"
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    # It reads all certificates of the machine, so one is enough for all connections.
+    return httpx.create_ssl_context()
+
+
+def prepare() -> None:
+    """Load what the first client would otherwise have to wait for."""
+    # httpx imports it when it is first used.
+    import httpcore  # noqa: F401
+
+    _ssl_context()
 
 
 @dataclass
@@ -52,7 +68,6 @@ class CloudflareClient:
         self._observer = observer
         self._secrets = credentials.secrets
         self._host = httpx.URL(base_url).host
-        ssl_context = httpx.create_ssl_context()
         # The pool: a client for each connection. httpx's own pool looks at all of its connections several
         # times a request, which takes as long as all the rest.
         self._connections = [
@@ -62,7 +77,7 @@ class CloudflareClient:
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
                 limits=httpx.Limits(max_connections=1),
                 follow_redirects=False,
-                verify=ssl_context,
+                verify=_ssl_context(),
                 # A proxy named in the environment is for the outside, not for this machine.
                 trust_env=not is_loopback(self._host),
             )

@@ -24,12 +24,13 @@ import anyio.to_thread
 from . import events
 from .ahead import Begun
 from .async_reader import AsyncReader, open_async_reader
+from .client import prepare
 from .errors import CloudflareOAuthError
 from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes
 from .reader_process import Said
 from .rows import CheckedListing
 
-# Accounts that wait to be read, and clients that wait to be handed over.
+# Accounts that wait to be read, and new clients that wait to be handed over: what is stored already is small.
 ACCOUNTS_AHEAD = 64
 CLIENTS_AHEAD = 2_000
 # So long an event may wait for others, or for an answer, to go with.
@@ -99,7 +100,8 @@ class _Outbox:
         if not self._has_room():
             await anyio.to_thread.run_sync(self._wait_for_room)
         listing = reading.outcome
-        self._put([reading], listing.listed if isinstance(listing, CheckedListing) else 0)
+        new = sum(bool(row.columns) for row in listing.rows) if isinstance(listing, CheckedListing) else 0
+        self._put([reading], new)
 
     def _put(self, messages: list[Any], clients: int = 0) -> None:
         self.last_put = time.monotonic()
@@ -131,6 +133,8 @@ class _Outbox:
 
 async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
     scopes = Begun[CheckedListing]()
+    # The other process is still importing dlt.
+    prepare()
     async with (
         open_async_reader(await inbox.next(), outbox.observe) as reader,
         anyio.create_task_group() as beside,

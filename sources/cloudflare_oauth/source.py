@@ -147,8 +147,10 @@ def take_inventory(
         CloudflareError: the accounts cannot be listed, or there are none.
     """
     open_reader = options.open_reader or _open_reader_thread
-    # The reader gets ready meanwhile.
     with open_reader(options.settings(connection), options.observer) as reader:
+        if options.resume_since is None:
+            # What is stored decides how much has to be read; otherwise all of it has.
+            reader.read_ahead(connection.account_ids, options.exclude_account_ids)
         stored = read_stored(pipeline)
         yield from Inventory(
             reader=reader,
