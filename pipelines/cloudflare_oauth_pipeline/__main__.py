@@ -10,16 +10,16 @@ from typing import Any
 _COLLECT_AFTER = (50_000, 5, 20)
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Lets pandas seem not to be installed.
+class _WithoutArrays(MetaPathFinder):
+    """Lets NumPy and pandas seem not to be installed.
 
-    Arrow imports it wherever it can, for a fifth of a second, only to see that a list is no data frame.
+    Arrow imports them wherever it can, for a quarter of a second, only to see that a list is no data frame.
     """
 
     def find_spec(self, name: str, *_: Any) -> None:
         """Find nothing: Python's other finders may."""
-        if name == "pandas":
-            raise ModuleNotFoundError("No module named 'pandas'", name=name)
+        if name in ("numpy", "pandas"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
 
         prepare()
         if not any(argument.startswith("--destination") for argument in sys.argv):
-            # DuckDB is loaded without it; of other destinations nobody knows.
-            sys.meta_path.insert(0, _WithoutPandas())
+            # DuckDB is loaded without them; of other destinations nobody knows.
+            sys.meta_path.insert(0, _WithoutArrays())
     # Not before: nothing that is imported ever becomes garbage.
     from .cli import main as run
 

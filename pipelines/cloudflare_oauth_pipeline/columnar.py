@@ -33,7 +33,7 @@ from cloudflare_oauth.columns import (
     Column,
 )
 from cloudflare_oauth.content import JSON
-from cloudflare_oauth.derived import ELEMENT_FACTS, read_lists
+from cloudflare_oauth.derived import ELEMENT_FACTS
 from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth.schema import declared_schema
 from cloudflare_oauth.source import inventory_source
@@ -124,8 +124,6 @@ class _Files:
             for name, table in declared_schema().tables.items()
         }
         self._load_id = ""
-        # The first answers are still on their way.
-        read_lists()
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlencode
 
 import anyio
 import httpx
@@ -67,12 +68,12 @@ class CloudflareClient:
         self._slots = anyio.CapacityLimiter(concurrency)
         self._observer = observer
         self._secrets = credentials.secrets
+        self._base_url = base_url
         self._host = httpx.URL(base_url).host
         # The pool: a client for each connection. httpx's own pool looks at all of its connections several
         # times a request, which takes as long as all the rest.
         self._connections = [
             httpx.AsyncClient(
-                base_url=base_url,
                 headers={**credentials.headers, "Accept": "application/json", "User-Agent": USER_AGENT},
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
                 limits=httpx.Limits(max_connections=1),
@@ -189,7 +190,8 @@ class CloudflareClient:
         http = self._idle.pop()
         try:
             with anyio.fail_after(self.limits.total_seconds):
-                return await http.get(path, params=params)
+                # In one piece: httpx would take the address apart again for each part.
+                return await http.get(f"{self._base_url}{path}?{urlencode(params)}")
         finally:
             self._idle.append(http)
 

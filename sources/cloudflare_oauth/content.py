@@ -1,7 +1,7 @@
 """What of a document counts as its content: the basis of every comparison.
 
-Arrays are sets, and null, absent, `[]` and `{}` are the same, so a document that differs from
-another in nothing else has the same hash.
+Arrays are sets, null, absent, `[]` and `{}` are the same, and what looks like a secret is not looked at, so a
+document that differs from another in nothing else has the same hash.
 """
 
 import hashlib
@@ -9,6 +9,8 @@ import json
 from typing import Any
 
 import orjson
+
+from .secrecy import secret_fields
 
 JSON = dict[str, Any]
 
@@ -47,11 +49,14 @@ def changed_fields(before: JSON, after: JSON) -> list[str]:
 
 def _fields(document: JSON) -> JSON:
     # Every value of every row of every sync comes through here; most are texts.
-    return {
+    fields = {
         name: content
         for name, value in document.items()
         if (content := value if type(value) is str else _content(value)) is not None
     }
+    for name in secret_fields(document):
+        fields.pop(name, None)
+    return fields
 
 
 def _content(value: Any) -> Any:
@@ -65,8 +70,10 @@ def _content(value: Any) -> Any:
 
 
 def _elements(array: list[Any]) -> list[Any]:
+    if len(array) == 1 and type(array[0]) is str:
+        return array
     if _TEXTS.issuperset(map(type, array)):
-        return sorted(set(array)) if len(array) > 1 else array
+        return sorted(set(array))
     elements = {_canonical_json(content): content for content in map(_content, array)}
     return [elements[text] for text in sorted(elements)]
 

@@ -13,6 +13,7 @@ from . import events
 from .columns import DELETED
 from .comparison import Comparison, compare
 from .content import JSON, text_hash
+from .derived import read_lists
 from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
 from .reader import AccountReading, Reader
 from .rows import CheckedListing, Rejection, Row
@@ -63,6 +64,9 @@ class Inventory:
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
         # The reading may begin now; whoever takes the first rows has tables to create.
         readings = self.reader.oauth_clients(accounts)
+        if not self.stored.by_account:
+            # Every row is going to need them, and the first answers are still on their way.
+            read_lists()
         yield rows
         for reading in readings:
             yield self._account(reading) if reading else {}

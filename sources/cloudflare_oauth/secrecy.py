@@ -26,15 +26,19 @@ def looks_secret(name: str, value: Any) -> bool:
     return _is_secret_name(name) and not isinstance(value, bool | int | float | None)
 
 
+def secret_fields(fields: dict[str, Any]) -> list[str]:
+    """The names of the fields whose values look like secrets."""
+    return [name for name in _secret_names(tuple(fields)) if looks_secret(name, fields[name])]
+
+
 def without_secrets(value: Any) -> Any:
     """The same JSON value without the fields that look like secret values, at any depth."""
     if type(value) is dict:
-        secret = [name for name in _secret_names(tuple(value)) if looks_secret(name, value[name])]
         clean = {
             name: without_secrets(item) if type(item) is dict or type(item) is list else item
             for name, item in value.items()
         }
-        for name in secret:
+        for name in secret_fields(value):
             del clean[name]
         return clean
     if type(value) is list and not _TEXTS.issuperset(map(type, value)):
