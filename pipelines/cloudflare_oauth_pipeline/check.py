@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from cloudflare_oauth import CloudflareError, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
-from cloudflare_oauth.source import Options
+from cloudflare_oauth.reader import Settings
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,16 @@ def check(
     """
     connection = resolve_connection(account_ids=account_ids)
     excluded = set(checked_account_ids(exclude_account_ids))
-    options = Options(concurrency=concurrency, quota_share=quota_share)
+    settings = Settings(
+        base_url=connection.base_url,
+        credentials=connection.credentials,
+        concurrency=concurrency,
+        quota_share=quota_share,
+    )
+    # Imported late: the other commands do without the libraries that this takes.
     from cloudflare_oauth.reader_thread import open_reader_thread
 
-    with open_reader_thread(options.settings(connection), observer) as reader:
+    with open_reader_thread(settings, observer) as reader:
         names: dict[str, str | None]
         if connection.account_ids is None:
             names = {row.key: row.columns.get("name") for row in reader.accounts({}).rows}

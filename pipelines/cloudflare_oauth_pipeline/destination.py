@@ -18,8 +18,6 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
-from cloudflare_oauth.schema import declared_schema
-
 from .capabilities import AnyDestination, capable
 from .errors import BusyError, DestinationError, SyncError, UsageError
 
@@ -96,7 +94,7 @@ def open_pipeline(target: Target) -> Iterator[dlt.Pipeline]:
             pipeline = _pipeline(target, pipelines_dir, _DUCKDB_WRITER)
             if target.destination == "duckdb":
                 # DuckDB lets one process in. dlt comes and goes; this connection stays.
-                client = pipeline.dataset(schema=declared_schema()).sql_client
+                client = pipeline.sql_client()
                 client.open_connection()
                 held.callback(client.close_connection)
         yield pipeline

@@ -1,7 +1,7 @@
 """The main job: one sync of everything the credentials can see into one dataset."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
@@ -9,14 +9,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cloudflare_oauth import CloudflareOAuthError, Limits, events
 from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
-from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection
-from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
-from cloudflare_oauth.reader import OpenReader
-from cloudflare_oauth.source import (
-    Options,
-    rows_to_write,
-    take_inventory,
-)
+from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE
+from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, Options, new_sync_id
+from cloudflare_oauth.reader import OpenReader, Reader, Settings
+from cloudflare_oauth.source import rows_to_write, take_inventory
 
 from . import batches, capabilities
 from .destination import Target, causes, explained, open_for_reading, open_pipeline
@@ -75,24 +71,33 @@ def sync(
         observer(event)
 
     connection = resolve_connection(account_ids=account_ids, api_token=api_token, base_url=base_url)
-    options = Options(
-        exclude_account_ids=checked_account_ids(exclude_account_ids),
+    settings = Settings(
+        base_url=connection.base_url,
+        credentials=connection.credentials,
         concurrency=concurrency,
         quota_share=quota_share,
-        max_delete_fraction=max_delete_fraction,
         limits=limits,
+    )
+    options = Options(
+        account_ids=connection.account_ids,
+        exclude_account_ids=checked_account_ids(exclude_account_ids),
+        max_delete_fraction=max_delete_fraction,
         observer=observe,
         sync_id=summary.sync_id,
         observed_at=observed_at,
         resume_since=datetime.now(UTC) - resume_within if resume_within else None,
-        open_reader=open_reader,
     )
+
     try:
-        with explained(target), _unwrapped(summary):
+        with (
+            explained(target),
+            _unwrapped(summary),
+            (open_reader or _open_reader_thread)(settings, observe) as reader,
+        ):
             if dry_run:
-                _compare(target, connection, options)
+                _compare(target, reader, options)
             else:
-                _load(target, connection, options, summary, batch_rows, waivers)
+                _load(target, reader, options, summary, batch_rows, waivers)
     except BaseException:
         summary.failed = True
         raise
@@ -101,44 +106,54 @@ def sync(
     return summary
 
 
+def _open_reader_thread(settings: Settings, observer: events.Observer) -> AbstractContextManager[Reader]:
+    # Imported late: who reads in another process does without the libraries that this takes.
+    from cloudflare_oauth.reader_thread import open_reader_thread
+
+    return open_reader_thread(settings, observer)
+
+
 def _load(
     target: Target,
-    connection: Connection,
+    reader: Reader,
     options: Options,
     summary: Summary,
     batch_rows: int,
     waivers: Sequence[Waiver],
 ) -> None:
     """Load whole accounts, batch by batch, while the next ones are being read; then renew the views."""
-    with open_pipeline(target) as pipeline, closing(rows_to_write(pipeline, connection, options)) as pieces:
+    with open_pipeline(target) as pipeline:
+        # Not before: until now the settings might have been wrong, or the dataset somebody else's.
+        options.read_ahead(reader)
         for limit in capabilities.limits(pipeline):
             options.observer(events.Warned(limit, partial=False))
-        pieces_to_load = fitting(pieces, pipeline)
         # Who has configured a database of their own has set what it may take.
         memory = DuckDBMemory(pipeline) if target.duckdb_file else None
-        if memory:
-            pieces_to_load = memory.while_reading(pieces_to_load)
-        first = next(pieces_to_load)
-        # Arrow is imported here, while the first answers are on their way.
-        from .columnar import load
-
-        for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
-            load(pipeline, batch)
+        with closing(rows_to_write(pipeline, reader, options)) as pieces:
+            pieces_to_load = fitting(pieces, pipeline)
             if memory:
-                memory.after_load()
-            summary.accounts_loaded = summary.accounts.total()
+                pieces_to_load = memory.while_reading(pieces_to_load)
+            first = next(pieces_to_load)
+            # Arrow is imported here, while the first answers are on their way.
+            from .columnar import load
+
+            for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
+                load(pipeline, batch)
+                if memory:
+                    memory.after_load()
+                summary.accounts_loaded = summary.accounts.total()
         for problem in update_views(pipeline, waivers):
             options.observer(events.Warned(problem, partial=False))
 
 
-def _compare(target: Target, connection: Connection, options: Options) -> None:
+def _compare(target: Target, reader: Reader, options: Options) -> None:
     """Take the inventory for its counts alone."""
     file = target.duckdb_file
     with ExitStack() as stack:
         # DuckDB would make a file that is not there.
         is_new = file is not None and not file.exists()
         pipeline = None if is_new else stack.enter_context(open_for_reading(target))
-        for _ in take_inventory(pipeline, connection, options):
+        for _ in take_inventory(pipeline, reader, options):
             pass
 
 

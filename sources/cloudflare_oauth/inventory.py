@@ -5,8 +5,8 @@ Every step yields a `Rows`: the rows to write, by table. Those of one account co
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from . import events
@@ -30,25 +30,42 @@ def new_sync_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
 
 
-@dataclass(kw_only=True)
-class Inventory:
-    """Takes the inventory once.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How an inventory is taken.
 
     `account_ids`: read these and list no accounts; None reads every account that is listed.
+    `max_delete_fraction`: of an account's known clients, how many may vanish at once (0 to 1).
+    `observed_at`: when what is new counts as first seen, and accounts as read; now by default.
     `resume_since`: accounts that were read and loaded completely since then are not read again.
-    `clock_shift`: is added to the moments when accounts are read, for a sync that plays another day.
     """
 
-    reader: Reader
-    stored: Stored
     account_ids: Collection[str] | None = None
     exclude_account_ids: Collection[str] = ()
     max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
     observer: events.Observer = events.ignore
-    sync_id: str
-    observed_at: datetime
+    sync_id: str = field(default_factory=new_sync_id)
+    observed_at: datetime | None = None
     resume_since: datetime | None = None
-    clock_shift: timedelta = timedelta()
+
+    def read_ahead(self, reader: Reader) -> None:
+        """Let a reader begin, as far as it is certain already what has to be read."""
+        # Otherwise what is stored decides it.
+        if self.resume_since is None:
+            reader.read_ahead(self.account_ids, self.exclude_account_ids)
+
+
+class Inventory:
+    """Takes the inventory once."""
+
+    def __init__(self, reader: Reader, stored: Stored, options: Options) -> None:
+        self.reader = reader
+        self.stored = stored
+        self.options = options
+        now = datetime.now(UTC)
+        self.observed_at = options.observed_at or now
+        # Added to the moments when accounts are read, for a sync that plays another day.
+        self.clock_shift = self.observed_at - now
 
     def take(self) -> Iterator[Rows]:
         """Read everything and yield what is to be written.
@@ -58,9 +75,9 @@ class Inventory:
                 cannot be read raises nothing: it has its row in `account_syncs`.
         """
         scopes = self.reader.scopes(self.stored.scopes)
-        account_ids, rows = self._discovered() if self.account_ids is None else self._named()
+        account_ids, rows = self._discovered() if self.options.account_ids is None else self._named()
         account_ids = self._without_those_done(account_ids)
-        self.observer(events.AccountsFound(len(account_ids)))
+        self.options.observer(events.AccountsFound(len(account_ids)))
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
         # The reading may begin now; whoever takes the first rows has tables to create.
         readings = self.reader.oauth_clients(accounts)
@@ -73,16 +90,16 @@ class Inventory:
         yield self._scopes(scopes)
 
     def _without_those_done(self, account_ids: list[str]) -> list[str]:
-        if self.resume_since is None:
+        if self.options.resume_since is None:
             return account_ids
         left = []
         for account_id in account_ids:
             completed_at = self.stored.account(account_id).completed_at
-            if completed_at is None or completed_at < self.resume_since:
+            if completed_at is None or completed_at < self.options.resume_since:
                 left.append(account_id)
         self._warn(
             f"{len(account_ids) - len(left)} of {len(account_ids)} accounts were read completely since "
-            f"{self.resume_since:%Y-%m-%d %H:%M} UTC and are left out",
+            f"{self.options.resume_since:%Y-%m-%d %H:%M} UTC and are left out",
             partial=False,
         )
         return left
@@ -93,13 +110,13 @@ class Inventory:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
             )
-        rows = [row for row in listing.rows if row.key not in self.exclude_account_ids]
+        rows = [row for row in listing.rows if row.key not in self.options.exclude_account_ids]
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
         if listing.rejections:
             self._warn(f"{len(listing.rejections)} accounts could not be taken; see rejected_rows")
-        unlisted = self.stored.by_account.keys() - set(account_ids) - set(self.exclude_account_ids)
+        unlisted = self.stored.by_account.keys() - set(account_ids) - set(self.options.exclude_account_ids)
         if unlisted:
             self._warn(
                 f"{len(unlisted)} known accounts are not listed any more and keep their clients: "
@@ -115,7 +132,9 @@ class Inventory:
         }
 
     def _named(self) -> tuple[list[str], Rows]:
-        account_ids = [id_ for id_ in self.account_ids or () if id_ not in self.exclude_account_ids]
+        account_ids = [
+            id_ for id_ in self.options.account_ids or () if id_ not in self.options.exclude_account_ids
+        ]
         # Nothing but the id is known of them; what an earlier listing said of one is kept.
         new = (id_ for id_ in account_ids if id_ not in self.stored.accounts)
         rows: list[JSON] = [{"account_id": id_, "observed_at": self.observed_at} for id_ in new]
@@ -148,8 +167,8 @@ class Inventory:
             stored,
             self.stored.documents_after,
             may_delete=listing.complete and not rejections,
-            max_delete_fraction=self.max_delete_fraction,
-            sync_id=self.sync_id,
+            max_delete_fraction=self.options.max_delete_fraction,
+            sync_id=self.options.sync_id,
             observed_at=self.observed_at,
         )
         account_sync = self._account_sync(
@@ -172,7 +191,7 @@ class Inventory:
     def _account_sync(self, reading: AccountReading, **columns: Any) -> JSON:
         counts = ("baseline", "created", "updated", "deleted", "unchanged", "deletes_withheld", "rejected")
         account_sync = {
-            "sync_id": self.sync_id,
+            "sync_id": self.options.sync_id,
             "account_id": reading.account_id,
             "started_at": reading.started_at + self.clock_shift,
             "finished_at": reading.finished_at + self.clock_shift,
@@ -183,7 +202,7 @@ class Inventory:
             **dict.fromkeys(counts, 0),
             **columns,
         }
-        self.observer(events.AccountDone(account_sync))
+        self.options.observer(events.AccountDone(account_sync))
         return account_sync
 
     def _changed(self, rows: Iterable[Row], stored: dict[str, str]) -> list[JSON]:
@@ -205,7 +224,7 @@ class Inventory:
                 "table_name": table,
                 "reason": rejection.reason,
                 "document": rejection.document,
-                "sync_id": self.sync_id,
+                "sync_id": self.options.sync_id,
                 "observed_at": self.observed_at,
             }
             for rejection_id, rejection in found.items()
@@ -213,7 +232,7 @@ class Inventory:
         ]
 
     def _warn(self, message: str, *, partial: bool = True) -> None:
-        self.observer(events.Warned(message, partial))
+        self.options.observer(events.Warned(message, partial))
 
 
 def _failure(error: CloudflareError) -> JSON:

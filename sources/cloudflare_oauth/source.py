@@ -1,9 +1,7 @@
 """The dlt source: an inventory's rows, handed to dlt table by table."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -14,11 +12,11 @@ from dlt.extract import DltResource
 from . import events
 from .columns import SCHEMA_NAME, TABLES
 from .configuration import checked_account_ids, resolve_connection
-from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits
+from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Limits
 from .content import JSON
 from .derived import with_element_facts
-from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Rows, new_sync_id
-from .reader import OpenReader, Reader, Settings
+from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Options, Rows, new_sync_id
+from .reader import Reader, Settings
 from .schema import declare_tables
 from .stored import create_tables, read_stored
 
@@ -66,16 +64,30 @@ def cloudflare_oauth(
     connection = resolve_connection(
         account_ids=account_ids, api_token=api_token, email=email, api_key=api_key, base_url=base_url
     )
-    options = Options(
-        exclude_account_ids=checked_account_ids(exclude_account_ids),
+    settings = Settings(
+        base_url=connection.base_url,
+        credentials=connection.credentials,
         concurrency=concurrency,
         quota_share=quota_share,
-        max_delete_fraction=max_delete_fraction,
         limits=limits,
+    )
+    options = Options(
+        account_ids=connection.account_ids,
+        exclude_account_ids=checked_account_ids(exclude_account_ids),
+        max_delete_fraction=max_delete_fraction,
         observer=observer,
         sync_id=sync_id or new_sync_id(),
     )
-    return _resources(lambda: rows_to_write(active_pipeline(), connection, options))
+
+    def take() -> Iterator[Rows]:
+        # Imported late: who reads in another process does without the libraries that this takes.
+        from .reader_thread import open_reader_thread
+
+        with open_reader_thread(settings, observer) as reader:
+            options.read_ahead(reader)
+            yield from rows_to_write(active_pipeline(), reader, options)
+
+    return _resources(take)
 
 
 @dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
@@ -96,10 +108,10 @@ def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
 
 
 def rows_to_write(
-    pipeline: dlt.Pipeline | None, connection: Connection, options: "Options"
+    pipeline: dlt.Pipeline | None, reader: Reader, options: Options
 ) -> Generator[Rows, None, None]:
     """`take_inventory`, for someone who will load what it yields: the tables are there by then."""
-    with closing(take_inventory(pipeline, connection, options)) as pieces:
+    with closing(take_inventory(pipeline, reader, options)) as pieces:
         # The accounts are listed before the first piece: credentials that fail leave no tables.
         first = next(pieces)
         create_tables(pipeline)
@@ -107,37 +119,8 @@ def rows_to_write(
         yield from pieces
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How an inventory is taken; as `cloudflare_oauth` says. `observed_at` is now, or the day to play.
-
-    `open_reader` decides where requests are made; on a thread of this process by default.
-    """
-
-    exclude_account_ids: Sequence[str] = ()
-    concurrency: int = DEFAULT_CONCURRENCY
-    quota_share: float = DEFAULT_QUOTA_SHARE
-    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
-    limits: Limits | None = None
-    observer: events.Observer = events.ignore
-    sync_id: str = field(default_factory=new_sync_id)
-    observed_at: datetime | None = None
-    resume_since: datetime | None = None
-    open_reader: OpenReader | None = None
-
-    def settings(self, connection: Connection) -> Settings:
-        """The reader's part of them, for a connection."""
-        return Settings(
-            base_url=connection.base_url,
-            credentials=connection.credentials,
-            concurrency=self.concurrency,
-            quota_share=self.quota_share,
-            limits=self.limits,
-        )
-
-
 def take_inventory(
-    pipeline: dlt.Pipeline | None, connection: Connection, options: Options
+    pipeline: dlt.Pipeline | None, reader: Reader, options: Options
 ) -> Generator[Rows, None, None]:
     """Compare Cloudflare with the pipeline's dataset and yield what is to be written, by table.
 
@@ -146,31 +129,7 @@ def take_inventory(
     Raises:
         CloudflareError: the accounts cannot be listed, or there are none.
     """
-    open_reader = options.open_reader or _open_reader_thread
-    with open_reader(options.settings(connection), options.observer) as reader:
-        if options.resume_since is None:
-            # What is stored decides how much has to be read; otherwise all of it has.
-            reader.read_ahead(connection.account_ids, options.exclude_account_ids)
-        stored = read_stored(pipeline)
-        yield from Inventory(
-            reader=reader,
-            stored=stored,
-            account_ids=connection.account_ids,
-            exclude_account_ids=options.exclude_account_ids,
-            max_delete_fraction=options.max_delete_fraction,
-            observer=options.observer,
-            sync_id=options.sync_id,
-            observed_at=options.observed_at or datetime.now(UTC),
-            resume_since=options.resume_since,
-            clock_shift=options.observed_at - datetime.now(UTC) if options.observed_at else timedelta(),
-        ).take()
-
-
-def _open_reader_thread(settings: Settings, observer: events.Observer) -> AbstractContextManager[Reader]:
-    # Imported late: who reads in another process does without the libraries that this takes.
-    from .reader_thread import open_reader_thread
-
-    return open_reader_thread(settings, observer)
+    yield from Inventory(reader, read_stored(pipeline), options).take()
 
 
 def _table(name: str) -> DltResource:
