@@ -24,7 +24,7 @@ class _WithoutArrays(MetaPathFinder):
 
 def main() -> None:
     """Run the command line and end the process."""
-    gc.set_threshold(*_COLLECT_AFTER)
+    gc.disable()
     if sys.argv[1:2] == ["sync"]:
         # It gets ready while this process imports dlt.
         from cloudflare_oauth.reader_process import prepare
@@ -33,8 +33,12 @@ def main() -> None:
         if not any(argument.startswith("--destination") for argument in sys.argv):
             # DuckDB is loaded without them; of other destinations nobody knows.
             sys.meta_path.insert(0, _WithoutArrays())
-    # Not before: nothing that is imported ever becomes garbage.
     from .cli import main as run
+
+    # Nothing that is imported ever becomes garbage.
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
+    gc.enable()
 
     exit_code = run()
     sys.stderr.flush()

@@ -17,6 +17,10 @@ from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.schema import Schema
+from dlt.destinations.sql_client import SqlClientBase
+
+from cloudflare_oauth.columns import SCHEMA_NAME
 
 from .capabilities import AnyDestination, capable
 from .errors import BusyError, DestinationError, SyncError, UsageError
@@ -94,10 +98,18 @@ def open_pipeline(target: Target) -> Iterator[dlt.Pipeline]:
             pipeline = _pipeline(target, pipelines_dir, _DUCKDB_WRITER)
             if target.destination == "duckdb":
                 # DuckDB lets one process in. dlt comes and goes; this connection stays.
-                client = pipeline.sql_client()
+                client = plain_client(pipeline)
                 client.open_connection()
                 held.callback(client.close_connection)
         yield pipeline
+
+
+def plain_client(pipeline: dlt.Pipeline) -> SqlClientBase[Any]:
+    """A client of the destination for SQL that is about no table.
+
+    Of a new pipeline dlt itself would make a schema with the pipeline's name, which not every name allows.
+    """
+    return pipeline.dataset(schema=Schema(SCHEMA_NAME)).sql_client
 
 
 def _pipeline(target: Target, pipelines_dir: Path, duckdb_settings: Mapping[str, Any]) -> dlt.Pipeline:

@@ -11,6 +11,8 @@ from dlt.destinations.exceptions import DatabaseException
 
 from cloudflare_oauth.inventory import Rows
 
+from .destination import plain_client
+
 # Enough for a batch, if slowly: what reads has to have its part, and so has what earlier batches left.
 ONE_OF_SEVERAL_BATCHES = "150MB"
 # Most syncs have no other. By then nothing is read any more.
@@ -21,7 +23,7 @@ class DuckDBMemory:
     """The limit of one pipeline's DuckDB, for all its connections, until the last of them is closed."""
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._pipeline = pipeline
+        self._client = plain_client(pipeline)
         self._is_reading = True
         self._has_loaded = False
         self._limit(ONE_OF_SEVERAL_BATCHES)
@@ -43,5 +45,5 @@ class DuckDBMemory:
             self._limit(ONE_OF_SEVERAL_BATCHES)
 
     def _limit(self, limit: str) -> None:
-        with self._pipeline.sql_client() as client:
+        with self._client as client:
             client.execute_sql(f"SET memory_limit = '{limit}'")

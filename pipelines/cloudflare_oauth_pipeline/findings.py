@@ -6,6 +6,8 @@ from typing import Any
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
+from cloudflare_oauth.schema import declared_schema
+
 from .destination import Target, open_for_reading
 from .errors import DestinationError
 from .rule import SEVERITIES
@@ -44,7 +46,10 @@ def read_findings(
         SyncError: the destination cannot be read, or has no such dataset yet.
     """
     view = load_views()["oauth_client_findings"]
-    with open_for_reading(target) as pipeline, pipeline.sql_client() as client:
+    with (
+        open_for_reading(target) as pipeline,
+        pipeline.dataset(schema=declared_schema()).sql_client as client,
+    ):
 
         def rows(query: str) -> list[Sequence[Any]]:
             return list(client.execute_sql(translated(query, client)) or ())

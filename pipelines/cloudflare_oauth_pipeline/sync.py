@@ -121,7 +121,7 @@ def _load(
     batch_rows: int,
     waivers: Sequence[Waiver],
 ) -> None:
-    """Load whole accounts, batch by batch, while the next ones are being read; then renew the views."""
+    """Renew the views and load whole accounts, batch by batch, while the next ones are being read."""
     with open_pipeline(target) as pipeline:
         # Not before: until now the settings might have been wrong, or the dataset somebody else's.
         options.read_ahead(reader)
@@ -134,16 +134,16 @@ def _load(
             if memory:
                 pieces_to_load = memory.while_reading(pieces_to_load)
             first = next(pieces_to_load)
-            # Arrow is imported here, while the first answers are on their way.
+            # The first answers are on their way: time to import Arrow and, as all tables exist, for views.
             from .columnar import load
 
+            for problem in update_views(pipeline, waivers):
+                options.observer(events.Warned(problem, partial=False))
             for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
                 load(pipeline, batch)
                 if memory:
                     memory.after_load()
                 summary.accounts_loaded = summary.accounts.total()
-        for problem in update_views(pipeline, waivers):
-            options.observer(events.Warned(problem, partial=False))
 
 
 def _compare(target: Target, reader: Reader, options: Options) -> None:

@@ -20,6 +20,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 
+from cloudflare_oauth.schema import declared_schema
+
 from .rule import literal, load_rules
 from .waivers import Waiver, waivers_query
 
@@ -96,7 +98,7 @@ def _dialect(client: SqlClientBase[Any]) -> str:
 
 def update_views(pipeline: dlt.Pipeline, waivers: Sequence[Waiver]) -> Iterator[str]:
     """Create the views that are missing or not what they should be; yields what went wrong, in sentences."""
-    with pipeline.destination_client() as job_client:
+    with pipeline.dataset(schema=declared_schema()).destination_client as job_client:
         if not isinstance(job_client, SqlJobClientBase):
             return
         client = job_client.sql_client

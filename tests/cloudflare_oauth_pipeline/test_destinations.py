@@ -131,7 +131,8 @@ def test_a_pipeline_may_have_any_name(api: DemoServer, run: Run) -> None:
     """Also one that dlt takes for no schema's."""
     api.estate.add(FIRST, client_id="one")
 
-    assert run("sync", "--pipeline-name", "shard-1_of-2").exit_code == 0
+    for command in ("sync", "changes", "findings"):
+        assert run(command, "--pipeline-name", "shard-1_of-2").exit_code == 0, command
 
 
 def test_the_change_log_can_be_read_back(
