@@ -24,9 +24,9 @@ class _WithoutArrays(MetaPathFinder):
 
 def main() -> None:
     """Run the command line and end the process."""
-    gc.disable()
+    gc.set_threshold(*_COLLECT_AFTER)
     if sys.argv[1:2] == ["sync"]:
-        # It gets ready while this process imports dlt.
+        # It gets ready while this process reads its options.
         from cloudflare_oauth.reader_process import prepare
 
         prepare()
@@ -34,11 +34,6 @@ def main() -> None:
             # DuckDB is loaded without them; of other destinations nobody knows.
             sys.meta_path.insert(0, _WithoutArrays())
     from .cli import main as run
-
-    # Nothing that is imported ever becomes garbage.
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
-    gc.enable()
 
     exit_code = run()
     sys.stderr.flush()

@@ -11,8 +11,9 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from cloudflare_oauth.columns import OAUTH_CLIENT_CHANGES
 from cloudflare_oauth.schema import declared_schema
 
-from .destination import Target, open_for_reading
+from .destination import open_for_reading
 from .errors import DestinationError
+from .target import Target
 
 COLUMNS = tuple(column.name for column in OAUTH_CLIENT_CHANGES)
 ROWS_PER_FETCH = 1_000

@@ -1,4 +1,7 @@
-"""The command line: options in, results on standard output, everything else on standard error."""
+"""The command line: options in, results on standard output, everything else on standard error.
+
+What a command does is imported when it is called: dlt takes half a second, and help needs none of it.
+"""
 
 import os
 import sys
@@ -25,18 +28,14 @@ from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
 from cloudflare_oauth.reader_process import open_reader_process
 
 from . import report, terminal
-from .changes import COLUMNS, read_changes
-from .check import check as check_access
 from .demo_sync import DEFAULT_DAYS, run_demo
-from .destination import DEFAULT_DATASET, DEFAULT_DB, DEFAULT_PIPELINE_NAME, Target
 from .errors import InterruptedSyncError, SyncError, UsageError
-from .findings import COLUMNS as FINDING_COLUMNS
-from .findings import read_findings
+from .head_start import begin_to_read
 from .moments import parse_age, parse_since
 from .progress import show_progress
 from .spreadsheet import print_csv
 from .summary import ExitCode, Summary
-from .sync import sync as run_sync
+from .target import DEFAULT_DATASET, DEFAULT_DB, DEFAULT_PIPELINE_NAME, Target
 from .waivers import DEFAULT_FILE as DEFAULT_WAIVERS
 from .waivers import load_waivers
 
@@ -163,6 +162,18 @@ def sync(
     summary = Summary(new_sync_id())
     with _reported_errors(), show_progress(progress.value) as observer:
         target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        resume_within = parse_age(resume) if resume else None
+        waivers_given = load_waivers(waivers)
+        if resume_within is None:
+            begin_to_read(
+                target,
+                account_ids=account,
+                exclude_account_ids=exclude_account or (),
+                concurrency=concurrency,
+                quota_share=quota_share,
+            )
+        from .sync import sync as run_sync
+
         try:
             run_sync(
                 target,
@@ -171,8 +182,8 @@ def sync(
                 concurrency=concurrency,
                 quota_share=quota_share,
                 max_delete_fraction=max_delete_fraction,
-                resume_within=parse_age(resume) if resume else None,
-                waivers=load_waivers(waivers),
+                resume_within=resume_within,
+                waivers=waivers_given,
                 dry_run=dry_run,
                 open_reader=open_reader_process,
                 observer=observer,
@@ -214,6 +225,8 @@ def changes(
 
     Example: `cloudflare-oauth changes --since 7d`
     """
+    from .changes import COLUMNS, read_changes
+
     with _reported_errors():
         target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
         log = read_changes(
@@ -259,6 +272,8 @@ def findings(
 
     Exit codes: 0 shown, 1 failed, 2 wrong usage, 4 `--fail-on` found something.
     """
+    from .findings import COLUMNS, read_findings
+
     with _reported_errors():
         target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
         account_ids = checked_account_ids(account or ())
@@ -268,7 +283,7 @@ def findings(
         case TextFormat.json:
             terminal.print_json(shown.rows)
         case TextFormat.csv:
-            print_csv(FINDING_COLUMNS, shown.rows)
+            print_csv(COLUMNS, shown.rows)
         case _:
             report.print_findings(shown)
     if fail_on and found.at_least(fail_on).is_open:
@@ -291,6 +306,8 @@ def check(
 
     Exit codes: 0 all can be read, 1 none can or the credentials are bad, 2 wrong usage, 3 some cannot.
     """
+    from .check import check as check_access
+
     with _reported_errors(), show_progress("off") as observer:
         found = check_access(
             account_ids=account,

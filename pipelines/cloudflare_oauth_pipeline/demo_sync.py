@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from cloudflare_oauth import events
 
-from .destination import Target
 from .errors import UsageError
 from .summary import Summary
-from .sync import sync
+from .target import Target
 
 DEFAULT_DAYS = 21
 # So few days are too short for anything to go wrong.
@@ -40,6 +39,8 @@ def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Obser
         raise UsageError(
             f"the demo needs the package {error.name}: pip install 'cloudflare-oauth-clients[demo]'"
         ) from None
+    from .sync import sync
+
     today = datetime.now(UTC)
     with DemoServer(demo_estate()) as api:
         for day in range(days + 1):

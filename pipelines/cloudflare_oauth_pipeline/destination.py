@@ -6,13 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dlt
 import filelock
-from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.exceptions import ConfigProviderException, ConfigurationException
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
@@ -24,50 +23,14 @@ from cloudflare_oauth.columns import SCHEMA_NAME
 
 from .capabilities import AnyDestination, capable
 from .errors import BusyError, DestinationError, SyncError, UsageError
+from .target import DEFAULT_PIPELINE_NAME, Target
 
-DEFAULT_DB = Path("cloudflare_oauth.duckdb")
-DEFAULT_DATASET = "cloudflare"
-DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _DUCKDB_LOCK = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _LONGEST_REASON = 500
 # dlt loads several tables at once; more threads for each of them take memory and save no time.
 _DUCKDB_WRITER = {"global_config": {"threads": 1}}
 # DuckDB lets any number of processes read a file at the same time, if none of them may write to it.
 _DUCKDB_READER = {"read_only": True}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """Which dataset, on which destination.
-
-    `db` is the DuckDB file (None: as dlt is configured), `pipelines_dir` dlt's working folders
-    (None: where dlt keeps them).
-    """
-
-    destination: str = "duckdb"
-    db: Path | None = None
-    dataset: str = DEFAULT_DATASET
-    pipeline_name: str = DEFAULT_PIPELINE_NAME
-    pipelines_dir: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.db is not None and self.destination != "duckdb":
-            raise UsageError(f"--db names a DuckDB file; the destination {self.destination} has none.")
-        for option, name in (("--dataset", self.dataset), ("--pipeline-name", self.pipeline_name)):
-            if not _NAME.fullmatch(name):
-                raise UsageError(f"{option} {name!r}: use up to 60 letters, digits, '_' and '-'.")
-
-    @property
-    def duckdb_file(self) -> Path | None:
-        """The DuckDB file that is used, unless dlt's configuration names the database."""
-        if self.destination != "duckdb" or (self.db is None and _is_configured("duckdb")):
-            return None
-        return self.db or DEFAULT_DB
-
-    def __str__(self) -> str:
-        return f"{self.duckdb_file or self.destination}, dataset {self.dataset}"
 
 
 @contextmanager
@@ -124,13 +87,7 @@ def _pipeline(target: Target, pipelines_dir: Path, duckdb_settings: Mapping[str,
 def _destination(target: Target, duckdb_settings: Mapping[str, Any]) -> AnyDestination:
     file = target.duckdb_file
     if file is not None:
-        if not file.absolute().parent.is_dir():
-            raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
-        if file.stem.lower() == target.dataset.lower():
-            # In DuckDB's SQL, `name.table` could then be either.
-            raise UsageError(
-                f"--db {file}: the file is named as the dataset; name the file otherwise, or give --dataset."
-            )
+        target.check_file(file)
         return dlt.destinations.duckdb({"database": str(file), **duckdb_settings})
     layout = _staging_layout(target.pipeline_name)
     settings: dict[str, Any] = {"staging_dataset_name_layout": layout}
@@ -149,12 +106,6 @@ def _staging_layout(pipeline_name: str) -> str:
     if pipeline_name == DEFAULT_PIPELINE_NAME:
         return "%s_staging"
     return f"%s_staging_{hashlib.blake2b(pipeline_name.encode(), digest_size=4).hexdigest()}"
-
-
-def _is_configured(destination: str) -> bool:
-    # Environment variables have no tables: there, a part of the credentials may be all there is.
-    names = [f"destination.{destination}.credentials{part}" for part in ("", ".database")]
-    return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
 
 
 @contextmanager
@@ -188,6 +139,8 @@ def _explanation(target: Target, error: BaseException) -> SyncError:
         match cause:
             case UnknownDestinationModule():
                 return UsageError(f"--destination {target.destination!r} is not a destination dlt knows.")
+            case ConfigProviderException():
+                return UsageError(f"dlt's configuration cannot be read: {' '.join(str(cause).split())}")
             case ConfigurationException():
                 return UsageError(
                     f"the destination {target.destination} is not configured: put its settings under "

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from cloudflare_oauth.connection import is_loopback
 
-from .destination import Target
 from .errors import UsageError
 from .settings import MENU_VARIABLE, PAGES, environment_of
+from .target import Target
 
 if TYPE_CHECKING:
     import marimo

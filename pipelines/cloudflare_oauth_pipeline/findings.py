@@ -8,9 +8,10 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
 from cloudflare_oauth.schema import declared_schema
 
-from .destination import Target, open_for_reading
+from .destination import open_for_reading
 from .errors import DestinationError
 from .rule import SEVERITIES
+from .target import Target
 from .view import load_views, translated
 from .waivers import Waiver
 

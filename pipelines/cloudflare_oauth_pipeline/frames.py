@@ -17,11 +17,12 @@ from sqlglot import exp
 from cloudflare_oauth.columns import ARRAYS, OAUTH_CLIENTS
 from cloudflare_oauth.schema import declared_schema
 
-from .destination import Target, explained, open_for_reading
+from .destination import explained, open_for_reading
 from .difference import in_words
 from .errors import DestinationError, SyncError
 from .rule import literal
 from .settings import target_from, waivers_from
+from .target import Target
 from .view import load_views, translated
 from .waivers import Waiver
 

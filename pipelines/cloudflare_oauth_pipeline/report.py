@@ -7,18 +7,19 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 from rich.text import Text
 
-from .check import Access
-from .destination import Target
 from .difference import in_words
-from .findings import Findings
 from .rule import SEVERITIES, load_rules
 from .summary import Summary
+from .target import Target
 from .terminal import printable, printable_lines, stderr, stdout, table
+
+if TYPE_CHECKING:
+    from .check import Access
+    from .findings import Findings
 
 FIRST_QUESTION = "Which redirect URIs may hand an authorization code to somebody else?"
 FIRST_QUERY = r"""
@@ -69,7 +70,7 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
     console.print(f"{len(lines)} changes" if lines else "no changes")
 
 
-def print_findings(found: Findings) -> None:
+def print_findings(found: "Findings") -> None:
     """What is dangerous, the worst first; then, of each rule, why and how to mend it."""
     console = stdout()
     open_rows = [row for row in found.rows if not row["waived"]]
@@ -95,13 +96,13 @@ def print_findings(found: Findings) -> None:
     console.print(f"{len(open_rows)} findings" + (f": {', '.join(told)}" if told else ""))
 
 
-def _finding(row: dict[str, Any], last: str, found: Findings) -> tuple[str | Text, ...]:
+def _finding(row: dict[str, Any], last: str, found: "Findings") -> tuple[str | Text, ...]:
     client = [row["client_name"] or row["client_id"]]
     client.append(found.account_names.get(row["account_id"], row["account_id"]))
     return row["severity"], row["rule_id"], printable_lines(client), printable_lines([row["subject"], last])
 
 
-def print_access(found: Sequence[Access]) -> None:
+def print_access(found: Sequence["Access"]) -> None:
     """Which accounts can be read."""
     rows = [(access.account_id, access.name, "granted" if access.granted else "refused") for access in found]
     stdout().print(table(("account", "name", "OAuth Client Read"), rows))
@@ -112,6 +113,8 @@ def print_access(found: Sequence[Access]) -> None:
 
 def print_next_steps(target: Target) -> None:
     """What to look at next, with the answer to a first question."""
+    import duckdb
+
     console = stdout()
     query = FIRST_QUERY.format(dataset=target.dataset)
     with duckdb.connect(str(target.duckdb_file), read_only=True) as connection:

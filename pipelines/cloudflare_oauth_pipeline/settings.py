@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .destination import DEFAULT_DATASET, DEFAULT_PIPELINE_NAME, Target
+from .target import DEFAULT_DATASET, DEFAULT_PIPELINE_NAME, Target
 from .waivers import Waiver, load_waivers
 
 # Where each notebook is served, and what the menu calls it.

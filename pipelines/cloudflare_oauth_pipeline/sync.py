@@ -15,11 +15,12 @@ from cloudflare_oauth.reader import OpenReader, Reader, Settings
 from cloudflare_oauth.source import rows_to_write, take_inventory
 
 from . import batches, capabilities
-from .destination import Target, causes, explained, open_for_reading, open_pipeline
+from .destination import causes, explained, open_for_reading, open_pipeline
 from .duckdb_memory import DuckDBMemory
 from .errors import InterruptedSyncError
 from .fitting import fitting
 from .summary import Summary
+from .target import Target
 from .view import update_views
 from .waivers import Waiver
 

@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .columns import DELETED
 from .content import JSON, changed_fields, json_text, text_hash
 from .derived import change_facts, client_facts
 from .rows import Row
-from .stored import LoggedChange, StoredAccount
+
+if TYPE_CHECKING:
+    # It imports dlt, for which whoever only needs a name from here need not wait.
+    from .stored import LoggedChange, StoredAccount
 
 # Below so many known clients any number of them may vanish at once.
 SMALLEST_GUARDED_ACCOUNT = 10
@@ -40,7 +43,7 @@ class Comparison:
 def compare(
     account_id: str,
     rows: Iterable[Row],
-    stored: StoredAccount,
+    stored: "StoredAccount",
     documents_after: Documents,
     *,
     may_delete: bool,
@@ -96,8 +99,8 @@ def compare(
 
 
 def _steps(
-    listed: dict[str, Row], vanished: list[str], stored: StoredAccount
-) -> Iterable[tuple[str, LoggedChange | None, Row | None]]:
+    listed: dict[str, Row], vanished: list[str], stored: "StoredAccount"
+) -> Iterable[tuple[str, "LoggedChange | None", Row | None]]:
     """What the log does not know yet: the client, its last logged change, and what it is now."""
     for client_id, row in listed.items():
         last = stored.last_changes.get(client_id)
@@ -113,7 +116,7 @@ def _steps(
 def _logged(
     account_id: str,
     client_id: str,
-    last: LoggedChange | None,
+    last: "LoggedChange | None",
     before: JSON | None,
     row: Row | None,
     baselined: bool,

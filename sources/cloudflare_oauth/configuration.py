@@ -6,10 +6,13 @@ configuration (`[sources.cloudflare_oauth]` in `.dlt/secrets.toml` or `.dlt/conf
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from typing import Any
-
-import dlt
 
 from .connection import Connection, Credentials, is_loopback
 from .errors import ConfigurationError
@@ -23,6 +26,13 @@ _BASE_URL = re.compile(
     re.IGNORECASE,
 )
 HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+# Parts of dlt's configuration that say nothing of Cloudflare, nor of a destination.
+_OTHER_SECTIONS = ("runtime", "extract", "normalize", "load")
+
+# Where dlt keeps files, besides `.dlt`, `/var/dlt` and a temporary folder.
+_HOMES = {"HOME": ".dlt", "USERPROFILE": ".dlt", "XDG_DATA_HOME": "dlt"}
+
+_LookUp = Callable[[str], Any]
 
 
 def resolve_connection(
@@ -39,16 +49,61 @@ def resolve_connection(
     Raises:
         ConfigurationError: no credentials, or a setting that cannot be used.
     """
+    return _resolved(account_ids, api_token, email, api_key, base_url, environment, _dlt_setting, _dlt_secret)
+
+
+def guess_connection(
+    *, account_ids: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ
+) -> Connection | None:
+    """What `resolve_connection` is going to say, as far as that can be known without importing dlt.
+
+    Only where dlt's configuration seems to say nothing of Cloudflare, nor of a destination; otherwise None.
+    """
+    if _dlt_may_know_more(environment):
+        return None
+    try:
+        return _resolved(account_ids, None, None, None, None, environment, _nothing, _nothing)
+    except ConfigurationError:
+        # `resolve_connection` says why, or finds in dlt's configuration what is missing.
+        return None
+
+
+def _resolved(
+    account_ids: Sequence[str] | None,
+    api_token: str | None,
+    email: str | None,
+    api_key: str | None,
+    base_url: str | None,
+    environment: Mapping[str, str],
+    setting: _LookUp,
+    secret: _LookUp,
+) -> Connection:
     return Connection(
         base_url=_checked_base_url(
-            base_url
-            or environment.get("CLOUDFLARE_BASE_URL")
-            or dlt.config.get(f"{DLT_SECTION}.base_url", str)
-            or DEFAULT_BASE_URL
+            str(base_url or environment.get("CLOUDFLARE_BASE_URL") or setting("base_url") or DEFAULT_BASE_URL)
         ),
-        credentials=_credentials(api_token, email, api_key, environment),
-        account_ids=_account_ids(account_ids, environment),
+        credentials=_credentials(api_token, email, api_key, environment, secret),
+        account_ids=_account_ids(account_ids, environment, setting),
     )
+
+
+def _dlt_may_know_more(environment: Mapping[str, str]) -> bool:
+    """Whether dlt could find anything in the environment or in a file; in doubt it could."""
+    others = tuple(f"{section}__" for section in _OTHER_SECTIONS)
+    for name in environment:
+        if "__" in name.strip("_") and not name.lower().startswith(others):
+            return True
+        if name in ("DLT_PROJECT_DIR", "DLT_CONFIG_FOLDER"):
+            return True
+    folders = [Path(".dlt"), Path("/var/dlt"), Path(tempfile.gettempdir(), "dlt")]
+    folders += [Path(environment[name], part) for name, part in _HOMES.items() if name in environment]
+    try:
+        for file in chain.from_iterable(folder.glob("*.toml") for folder in folders):
+            if tomllib.loads(file.read_text("utf-8")).keys() - set(_OTHER_SECTIONS):
+                return True
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def checked_account_ids(account_ids: Sequence[str]) -> tuple[str, ...]:
@@ -66,9 +121,10 @@ def checked_account_ids(account_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(account_id.lower() for account_id in account_ids))
 
 
-def _account_ids(given: Sequence[str] | None, environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    configured: Any = given or environment.get("CLOUDFLARE_ACCOUNT_ID")
-    configured = configured or dlt.config.get(f"{DLT_SECTION}.account_ids")
+def _account_ids(
+    given: Sequence[str] | None, environment: Mapping[str, str], setting: _LookUp
+) -> tuple[str, ...] | None:
+    configured: Any = given or environment.get("CLOUDFLARE_ACCOUNT_ID") or setting("account_ids")
     if not configured:
         return None
     if isinstance(configured, str):
@@ -77,14 +133,18 @@ def _account_ids(given: Sequence[str] | None, environment: Mapping[str, str]) ->
 
 
 def _credentials(
-    api_token: str | None, email: str | None, api_key: str | None, environment: Mapping[str, str]
+    api_token: str | None,
+    email: str | None,
+    api_key: str | None,
+    environment: Mapping[str, str],
+    secret: _LookUp,
 ) -> Credentials:
     """The first place that holds credentials gives all of them: a pair is never put together from two."""
     given = {"api_token": api_token, "email": email, "api_key": api_key}
-    places: tuple[Callable[[str], str | None], ...] = (
+    places: tuple[_LookUp, ...] = (
         given.get,
         lambda name: environment.get(f"CLOUDFLARE_{name.upper()}"),
-        _dlt_secret,
+        secret,
     )
     for look_up in places:
         token, mail, key = (look_up(name) for name in given)
@@ -99,9 +159,38 @@ def _credentials(
     )
 
 
+# dlt is imported when it is asked: who finds everything in the environment need not wait for it.
+
+
+def _dlt_setting(name: str) -> Any:
+    import dlt
+
+    with _readable():
+        return dlt.config.get(f"{DLT_SECTION}.{name}")
+
+
 def _dlt_secret(name: str) -> str | None:
-    value = dlt.secrets.get(f"{DLT_SECTION}.{name}", str)
+    import dlt
+
+    with _readable():
+        value = dlt.secrets.get(f"{DLT_SECTION}.{name}", str)
     return str(value) if value else None
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    from dlt.common.configuration.exceptions import ConfigProviderException
+
+    try:
+        yield
+    except ConfigProviderException as error:
+        raise ConfigurationError(
+            f"dlt's configuration cannot be read: {' '.join(str(error).split())}"
+        ) from None
+
+
+def _nothing(_: str) -> None:
+    return None
 
 
 def _checked_secret(what: str, value: str) -> str:

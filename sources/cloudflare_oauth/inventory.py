@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import events
 from .columns import DELETED
@@ -17,7 +17,10 @@ from .derived import read_lists
 from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
 from .reader import AccountReading, Reader
 from .rows import CheckedListing, Rejection, Row
-from .stored import Stored
+
+if TYPE_CHECKING:
+    # It imports dlt, for which whoever only needs a name from here need not wait.
+    from .stored import Stored
 
 DEFAULT_MAX_DELETE_FRACTION = 0.5
 NAMED_IN_A_MESSAGE = 5
@@ -58,7 +61,7 @@ class Options:
 class Inventory:
     """Takes the inventory once."""
 
-    def __init__(self, reader: Reader, stored: Stored, options: Options) -> None:
+    def __init__(self, reader: Reader, stored: "Stored", options: Options) -> None:
         self.reader = reader
         self.stored = stored
         self.options = options

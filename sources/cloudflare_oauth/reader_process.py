@@ -28,54 +28,79 @@ class Said(Enum):
     NO_MORE = "no more"
 
 
-_prepared: list[subprocess.Popen[bytes]] = []
+_prepared: list["ProcessReader"] = []
 
 
 def prepare() -> None:
-    """Start the process now; the next reader takes it, and need not wait for its imports."""
-    _prepared.append(_start())
+    """Start the process now; the next reader is this one, and need not wait for its imports."""
+    _prepared.append(ProcessReader())
 
 
-def _start() -> subprocess.Popen[bytes]:
-    # It finds the modules that this process finds, and no others: not those in the current folder.
-    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "cloudflare_oauth.reader_program"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": path},
-    )
+def begin(settings: Settings, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+    """Let the next reader begin now to read ahead what it is expected to be asked for."""
+    if not _prepared:
+        prepare()
+    _prepared[-1].open(settings)
+    _prepared[-1].read_ahead(account_ids, excluded)
 
 
 @contextmanager
 def open_reader_process(settings: Settings, observer: events.Observer) -> Iterator["ProcessReader"]:
     """Run a reader in a process of its own until the context ends; the observer is told between answers."""
-    process = _prepared.pop() if _prepared else _start()
-    reader = ProcessReader(process, observer)
+    reader = _prepared.pop() if _prepared else ProcessReader()
     try:
-        reader.tell(settings)
+        reader.observer = observer
+        reader.open(settings)
         yield reader
     finally:
-        # It has nothing to lose, and whoever still writes to it is let go.
-        process.kill()
-        process.wait()
         reader.close()
 
 
 class ProcessReader:
     """A `Reader` whose requests are made, and their answers checked, in another process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], observer: events.Observer) -> None:
-        self._process = process
-        self._questions = cast(BinaryIO, process.stdin)
-        self._answers = cast(BinaryIO, process.stdout)
-        self._received = deque[Any]()
-        self._observer = observer
+    def __init__(self) -> None:
+        self.observer: events.Observer = events.ignore
+        self._settings: Settings | None = None
+        self._ahead: tuple[Collection[str] | None, Collection[str]] | None = None
         self._feeder: threading.Thread | None = None
+        self._start()
+
+    def _start(self) -> None:
+        # It finds the modules that this process finds, and no others: not those in the current folder.
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cloudflare_oauth.reader_program"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+        self._questions = cast(BinaryIO, self._process.stdin)
+        self._answers = cast(BinaryIO, self._process.stdout)
+        self._received = deque[Any]()
+
+    def open(self, settings: Settings) -> None:
+        """Say how to ask the API, once; if something else was said before, begin anew."""
+        if self._settings not in (None, settings):
+            self._begin_anew()
+        if self._settings is None:
+            self._settings = settings
+            self.tell(settings)
 
     def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
         """As `Reader` says."""
-        self.tell(("read ahead", (account_ids, excluded)))
+        settings, ahead = self._settings, (account_ids, excluded)
+        if settings and self._ahead not in (None, ahead):
+            self._begin_anew()
+            self.open(settings)
+        if self._ahead is None:
+            self._ahead = ahead
+            self.tell(("read ahead", ahead))
+
+    def _begin_anew(self) -> None:
+        self.close()
+        self._settings = self._ahead = None
+        self._start()
 
     def accounts(self, known: Hashes) -> CheckedListing:
         """As `Reader` says."""
@@ -110,7 +135,9 @@ class ProcessReader:
             self._questions.flush()
 
     def close(self) -> None:
-        """Close the pipes of a process that has ended."""
+        """End the process: it has nothing to lose, and whoever still writes to it is let go."""
+        self._process.kill()
+        self._process.wait()
         if self._feeder:
             self._feeder.join()
         self._answers.close()
@@ -135,7 +162,7 @@ class ProcessReader:
         while True:
             message = self._next_message()
             if isinstance(message, events.Event):
-                self._observer(message)
+                self.observer(message)
             elif isinstance(message, Exception):
                 raise message
             else:

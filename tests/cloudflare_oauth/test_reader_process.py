@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cloudflare_oauth import CloudflareError, events
+from cloudflare_oauth import CloudflareError, events, reader_process
 from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth.reader import AccountReading, OpenReader, Settings
 from cloudflare_oauth.reader_process import open_reader_process
@@ -137,6 +137,30 @@ def test_ahead_a_refusal_waits_for_who_asks(api: DemoServer, open_reader: OpenRe
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "excluded", "requests"),
+    [({}, [B], 3), ({"quota_share": 0.5}, [B], 3), ({}, [], 4)],
+    ids=["as expected", "with other settings", "of other accounts"],
+)
+def test_it_may_begin_before_it_is_opened(
+    api: DemoServer, changes: dict[str, Any], excluded: list[str], requests: int
+) -> None:
+    """If it is opened in another way than was expected, it begins anew: nothing is lost or mixed up."""
+    for account in (A, B, C):
+        api.estate.add(account, client_id=f"client of {account}")
+    reader_process.begin(settings(api, concurrency=1), None, [B])
+    api.requests.wait_for(3)
+
+    with open_reader_process(settings(api, concurrency=1, **changes), events.ignore) as reader:
+        is_anew = bool(changes) or excluded != [B]
+        reader.read_ahead(None, excluded)
+        wanted = [(row.key, {}) for row in reader.accounts({}).rows if row.key not in excluded]
+        readings = [reading for reading in reader.oauth_clients(wanted) if reading]
+
+    assert [reading.account_id for reading in readings] == [key for key, _ in wanted]
+    assert len(api.requests) == 3 + requests * is_anew
+
+
 def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
     """Killed while it reads an account: an error that says so, and no reading of that account."""
     for number in range(60):
@@ -247,7 +271,8 @@ def test_it_runs_no_module_of_the_current_folder(
     ("module", "without"),
     [
         ("cloudflare_oauth.reader_program", {"dlt", "duckdb", "pyarrow"}),
-        ("cloudflare_oauth_pipeline.cli", {"httpx", "anyio", "pyarrow"}),
+        ("cloudflare_oauth_pipeline.cli", {"httpx", "anyio", "pyarrow", "dlt", "duckdb"}),
+        ("cloudflare_oauth_pipeline.sync", {"httpx", "anyio", "pyarrow"}),
     ],
 )
 def test_neither_process_loads_what_it_does_not_need_yet(module: str, without: set[str]) -> None:

@@ -11,8 +11,8 @@ from cloudflare_oauth import cloudflare_oauth
 from cloudflare_oauth.columns import ARRAYS, TABLES
 from cloudflare_oauth_pipeline import columnar
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate, account_id
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 
 ONE, OTHER = account_id("one"), account_id("other")
 # Different in every run of the same data.

@@ -14,9 +14,9 @@ import pytest
 from cloudflare_oauth import Limits
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate, account_id
 from cloudflare_oauth_pipeline.demo.faults import error
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.summary import Summary
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline.conftest import Run
 from tests.cloudflare_oauth_pipeline.warehouses import Delta, DuckDB, Postgres, Warehouse, postgres_server
 

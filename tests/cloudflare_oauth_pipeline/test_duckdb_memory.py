@@ -8,9 +8,10 @@ import pytest
 
 from cloudflare_oauth import events
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
-from cloudflare_oauth_pipeline.destination import Target, open_pipeline
+from cloudflare_oauth_pipeline.destination import open_pipeline
 from cloudflare_oauth_pipeline.duckdb_memory import ONE_OF_SEVERAL_BATCHES, THE_ONLY_BATCH, DuckDBMemory
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 
 LIMIT = "SELECT current_setting('memory_limit')"
 

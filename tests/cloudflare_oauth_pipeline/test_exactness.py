@@ -28,9 +28,9 @@ from cloudflare_oauth_pipeline.demo import (
     account_id,
 )
 from cloudflare_oauth_pipeline.demo.faults import error
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.summary import Summary
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline import reconstruction
 from tests.cloudflare_oauth_pipeline.killed_sync import kill_at
 

@@ -13,8 +13,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cloudflare_oauth import cloudflare_oauth
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline.conftest import Run
 from tests.cloudflare_oauth_pipeline.warehouses import DATASET, Delta, DuckDB
 

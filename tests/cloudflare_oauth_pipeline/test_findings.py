@@ -13,8 +13,9 @@ import pytest
 from cloudflare_oauth.columns import ARRAYS
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
 from cloudflare_oauth_pipeline.demo.population import demo_estate
-from cloudflare_oauth_pipeline.destination import Target, open_for_reading
+from cloudflare_oauth_pipeline.destination import open_for_reading
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from cloudflare_oauth_pipeline.view import load_views, translated
 from tests.cloudflare_oauth_pipeline.conftest import DB, Run, rows
 

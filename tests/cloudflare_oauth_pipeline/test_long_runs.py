@@ -9,10 +9,10 @@ import pytest
 from cloudflare_oauth import events
 from cloudflare_oauth_pipeline import batches
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.errors import InterruptedSyncError
 from cloudflare_oauth_pipeline.summary import Summary
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline.conftest import Run, rows
 
 ACCOUNTS = [account_id(number) for number in range(6)]

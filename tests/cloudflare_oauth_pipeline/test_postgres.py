@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline.conftest import Done, Run
 from tests.cloudflare_oauth_pipeline.warehouses import DuckDB, Postgres, postgres_server
 

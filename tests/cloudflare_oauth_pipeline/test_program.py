@@ -54,6 +54,42 @@ def test_its_exit_code_is_the_commands(tmp_path: Path, environment: dict[str, st
         assert done.returncode == exit_code, arguments
 
 
+@pytest.mark.parametrize("command", ["sync", "check", "changes", "findings"])
+def test_a_configuration_that_dlt_cannot_read_is_wrong_usage(
+    api: DemoServer, tmp_path: Path, environment: dict[str, str], command: str
+) -> None:
+    """A sentence that says where and why, and no request."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[runtime\n")
+
+    done = subprocess.run(
+        [*PROGRAM, command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: dlt's configuration cannot be read:")
+    assert "config.toml" in done.stderr
+    assert "line 1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not api.requests
+
+
+def test_dlt_has_the_last_word(api: DemoServer, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Reading begins before dlt is imported; what its configuration says still holds."""
+    one, two = account_id("one"), account_id("two")
+    for account in (one, two):
+        api.estate.add(account, client_id="client")
+    (tmp_path / ".dlt").mkdir()
+    for written, read in ((None, [one, two]), (f"account_ids = ['{one}']", [one])):
+        if written:
+            (tmp_path / ".dlt" / "config.toml").write_text(f"[sources.cloudflare_oauth]\n{written}\n")
+        api.requests.clear()
+        command = [*PROGRAM, "sync", "--format", "json", "--db", f"{len(read)}.duckdb"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+        assert json.loads(done.stdout)["accounts"] == {"complete": len(read)}
+        assert {request.account_id for request in api.requests if request.account_id} == set(read)
+
+
 def test_who_reads_it_may_stop_reading(api: DemoServer, tmp_path: Path, environment: dict[str, str]) -> None:
     """`cloudflare-oauth changes | head -1`: no traceback."""
     for number in range(1_000):

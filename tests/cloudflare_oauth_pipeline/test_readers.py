@@ -13,7 +13,8 @@ from tests.cloudflare_oauth_pipeline.conftest import DB, Run
 READERS = (("findings",), ("changes",), ("sync", "--dry-run"), ("explore", "--export", "pages"))
 READ = "open_for_reading(target) as opened, opened.sql_client() as client"
 HOLD = """
-from cloudflare_oauth_pipeline.destination import Target, open_for_reading, open_pipeline
+from cloudflare_oauth_pipeline.destination import open_for_reading, open_pipeline
+from cloudflare_oauth_pipeline.target import Target
 target = Target()
 with {opened}:
     print("open", flush=True)

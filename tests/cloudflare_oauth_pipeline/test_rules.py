@@ -12,10 +12,11 @@ import pytest
 
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate, account_id
 from cloudflare_oauth_pipeline.demo.catalogue import OAUTH_SCOPES
-from cloudflare_oauth_pipeline.destination import Target, open_for_reading
+from cloudflare_oauth_pipeline.destination import open_for_reading
 from cloudflare_oauth_pipeline.findings import read_findings
 from cloudflare_oauth_pipeline.rule import SEVERITIES, load_rules, parse_rule
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 from cloudflare_oauth_pipeline.view import load_views, translated
 from tests.cloudflare_oauth_pipeline.labelled import (
     LABELLED,

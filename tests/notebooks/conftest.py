@@ -13,11 +13,11 @@ import pytest
 from cloudflare_oauth import events
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, Estate
 from cloudflare_oauth_pipeline.demo_sync import run_demo
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.explore import load_notebook
 from cloudflare_oauth_pipeline.page import Fragment
 from cloudflare_oauth_pipeline.settings import PAGES, VARIABLES, environment_of
 from cloudflare_oauth_pipeline.sync import sync
+from cloudflare_oauth_pipeline.target import Target
 
 NAMES = tuple(PAGES)
 # What each page ends with.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloudflare_oauth import events
 from cloudflare_oauth_pipeline.demo_sync import run_demo
-from cloudflare_oauth_pipeline.destination import Target
+from cloudflare_oauth_pipeline.target import Target
 from tests.notebooks.browser import find_chromium, opened
 from tests.notebooks.conftest import LAST
 from tests.notebooks.served import explored

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from selenium.common.exceptions import TimeoutException
 
-from cloudflare_oauth_pipeline.destination import Target
+from cloudflare_oauth_pipeline.target import Target
 from tests.notebooks.browser import Chromium, NoBrowserError, Window, find_chromium, opened
 from tests.notebooks.conftest import LAST, NAMES, rows
 from tests.notebooks.served import explored

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cloudflare_oauth_pipeline.cli import app
 from cloudflare_oauth_pipeline.demo import Estate, account_id
-from cloudflare_oauth_pipeline.destination import Target
+from cloudflare_oauth_pipeline.target import Target
 from tests.notebooks.conftest import NAMES
 from tests.notebooks.served import PROGRAM, explored
 

@@ -17,8 +17,8 @@ import pytest
 from cloudflare_oauth import events
 from cloudflare_oauth_pipeline.demo import Estate, account_id
 from cloudflare_oauth_pipeline.demo_sync import FORBIDDEN_ACCOUNT, run_demo
-from cloudflare_oauth_pipeline.destination import Target
 from cloudflare_oauth_pipeline.rule import load_rules
+from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline.warehouses import postgres_server
 from tests.notebooks.conftest import NAMES, Show, rows
 
