@@ -28,7 +28,7 @@ class Begun(Generic[T]):
     def __init__(self) -> None:
         self._is_over = anyio.Event()
         self._outcome: T
-        self._error: CloudflareError | None = None
+        self._error: BaseException | None = None
 
     async def run(self, get: Callable[[], Awaitable[T]]) -> None:
         """Get it, or keep the error for whoever wants the outcome."""
@@ -36,7 +36,12 @@ class Begun(Generic[T]):
             self._outcome = await get()
         except CloudflareError as error:
             self._error = error
-        self._is_over.set()
+        except BaseException as error:
+            # Ours to mend; but nobody is to wait for it for ever.
+            self._error = error
+            raise
+        finally:
+            self._is_over.set()
 
     async def outcome(self) -> T:
         """What came of it.
