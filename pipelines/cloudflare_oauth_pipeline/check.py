@@ -41,12 +41,7 @@ def check(
     """
     connection = resolve_connection(account_ids=account_ids)
     excluded = set(checked_account_ids(exclude_account_ids))
-    settings = Settings(
-        base_url=connection.base_url,
-        credentials=connection.credentials,
-        concurrency=concurrency,
-        quota_share=quota_share,
-    )
+    settings = Settings(connection=connection, concurrency=concurrency, quota_share=quota_share)
     # Imported late: the other commands do without the libraries that this takes.
     from cloudflare_oauth.reader_thread import open_reader_thread
 

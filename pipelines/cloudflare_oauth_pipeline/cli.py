@@ -25,6 +25,7 @@ from cloudflare_oauth import CloudflareOAuthError, ConfigurationError
 from cloudflare_oauth.configuration import checked_account_ids
 from cloudflare_oauth.connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE
 from cloudflare_oauth.inventory import DEFAULT_MAX_DELETE_FRACTION, new_sync_id
+from cloudflare_oauth.reader import OpenReader
 from cloudflare_oauth.reader_process import open_reader_process
 
 from . import report, terminal
@@ -164,8 +165,9 @@ def sync(
         target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
         resume_within = parse_age(resume) if resume else None
         waivers_given = load_waivers(waivers)
-        if resume_within is None:
-            begin_to_read(
+        open_reader: OpenReader = open_reader_process
+        if resume_within is None and not dry_run:
+            open_reader = begin_to_read(
                 target,
                 account_ids=account,
                 exclude_account_ids=exclude_account or (),
@@ -185,7 +187,7 @@ def sync(
                 resume_within=resume_within,
                 waivers=waivers_given,
                 dry_run=dry_run,
-                open_reader=open_reader_process,
+                open_reader=open_reader,
                 observer=observer,
                 summary=summary,
             )

@@ -53,7 +53,8 @@ def sync(
         batch_rows: load what has been read after so many rows.
         dry_run: compare and count, and write nothing.
         observed_at: when what is new counts as first seen, and accounts as read; now by default.
-        open_reader: where requests are made; on a thread of this process by default.
+        open_reader: where requests are made; on a thread of this process by default. It is opened
+            when the dataset is.
         observer: is told what happens, from more than one thread.
         summary: counts into this one, which so tells how far a failed sync came.
 
@@ -73,11 +74,7 @@ def sync(
 
     connection = resolve_connection(account_ids=account_ids, api_token=api_token, base_url=base_url)
     settings = Settings(
-        base_url=connection.base_url,
-        credentials=connection.credentials,
-        concurrency=concurrency,
-        quota_share=quota_share,
-        limits=limits,
+        connection=connection, concurrency=concurrency, quota_share=quota_share, limits=limits
     )
     options = Options(
         account_ids=connection.account_ids,
@@ -90,15 +87,12 @@ def sync(
     )
 
     try:
-        with (
-            explained(target),
-            _unwrapped(summary),
-            (open_reader or _open_reader_thread)(settings, observe) as reader,
-        ):
+        with explained(target), _unwrapped(summary):
+            reading = (open_reader or _open_reader_thread)(settings, observe)
             if dry_run:
-                _compare(target, reader, options)
+                _compare(target, reading, options)
             else:
-                _load(target, reader, options, summary, batch_rows, waivers)
+                _load(target, reading, options, summary, batch_rows, waivers)
     except BaseException:
         summary.failed = True
         raise
@@ -116,16 +110,17 @@ def _open_reader_thread(settings: Settings, observer: events.Observer) -> Abstra
 
 def _load(
     target: Target,
-    reader: Reader,
+    reading: AbstractContextManager[Reader],
     options: Options,
     summary: Summary,
     batch_rows: int,
     waivers: Sequence[Waiver],
 ) -> None:
     """Renew the views and load whole accounts, batch by batch, while the next ones are being read."""
-    with open_pipeline(target) as pipeline:
-        # Not before: until now the settings might have been wrong, or the dataset somebody else's.
-        options.read_ahead(reader)
+    with open_pipeline(target) as pipeline, reading as reader:
+        # What is stored decides what to resume; and only of DuckDB nobody else can write any more.
+        if options.resume_since is None and target.destination == "duckdb":
+            reader.read_ahead(options.exclude_account_ids)
         for limit in capabilities.limits(pipeline):
             options.observer(events.Warned(limit, partial=False))
         # Who has configured a database of their own has set what it may take.
@@ -147,13 +142,14 @@ def _load(
                 summary.accounts_loaded = summary.accounts.total()
 
 
-def _compare(target: Target, reader: Reader, options: Options) -> None:
+def _compare(target: Target, reading: AbstractContextManager[Reader], options: Options) -> None:
     """Take the inventory for its counts alone."""
     file = target.duckdb_file
     with ExitStack() as stack:
         # DuckDB would make a file that is not there.
         is_new = file is not None and not file.exists()
         pipeline = None if is_new else stack.enter_context(open_for_reading(target))
+        reader = stack.enter_context(reading)
         for _ in take_inventory(pipeline, reader, options):
             pass
 

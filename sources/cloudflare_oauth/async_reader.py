@@ -32,20 +32,21 @@ HandOver = Callable[[AccountReading], Awaitable[None]]
 class AsyncReader:
     """What `Reader` is, for one event loop."""
 
-    def __init__(self, client: CloudflareClient, concurrency: int) -> None:
+    def __init__(self, client: CloudflareClient, settings: Settings) -> None:
         self._client = client
-        self._concurrency = concurrency
+        self._account_ids = settings.connection.account_ids
+        self._concurrency = settings.concurrency
         self._accounts_ahead: Begun[Listing] | None = None
         self._ahead = Ahead(self._read_once)
 
     async def read_ahead(
         self,
-        account_ids: Collection[str] | None,
         excluded: Collection[str],
         *,
         task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """As `Reader` says; for a task of its own, which has started when the next question may come."""
+        account_ids: Iterable[str] | None = self._account_ids
         if account_ids is None:
             self._accounts_ahead = listing = Begun[Listing]()
             task_status.started()
@@ -158,14 +159,13 @@ class AsyncReader:
 async def open_async_reader(settings: Settings, observer: events.Observer) -> AsyncIterator[AsyncReader]:
     """A reader in the event loop that runs, until the context ends."""
     async with CloudflareClient(
-        settings.base_url,
-        settings.credentials,
+        settings.connection,
         concurrency=settings.concurrency,
         quota_share=settings.quota_share,
         limits=settings.limits,
         observer=observer,
     ) as client:
-        yield AsyncReader(client, settings.concurrency)
+        yield AsyncReader(client, settings)
 
 
 def each_of(accounts: Iterable[tuple[str, Hashes]]) -> NextAccount:

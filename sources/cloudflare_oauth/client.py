@@ -14,7 +14,7 @@ import tenacity
 
 from . import events
 from .answers import Answer, TemporaryError, checked
-from .connection import DEFAULT_QUOTA_SHARE, Credentials, Limits, is_loopback
+from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits, is_loopback
 from .errors import NotFoundError, RequestFailedError
 from .quota import Quota
 
@@ -50,15 +50,14 @@ class Usage:
 class CloudflareClient:
     """Asks Cloudflare's API. It can only GET.
 
-    No redirect is followed, so the credentials reach no host but that of `base_url`.
+    No redirect is followed, so the credentials reach no host but the connection's.
     """
 
     def __init__(
         self,
-        base_url: str,
-        credentials: Credentials,
+        connection: Connection,
         *,
-        concurrency: int = 8,
+        concurrency: int = DEFAULT_CONCURRENCY,
         limits: Limits | None = None,
         quota_share: float = DEFAULT_QUOTA_SHARE,
         observer: events.Observer = events.ignore,
@@ -67,14 +66,15 @@ class CloudflareClient:
         self.quota = Quota(quota_share, lambda seconds, reason: observer(events.Waiting(seconds, reason)))
         self._slots = anyio.CapacityLimiter(concurrency)
         self._observer = observer
-        self._secrets = credentials.secrets
-        self._base_url = base_url
-        self._host = httpx.URL(base_url).host
+        self._secrets = connection.credentials.secrets
+        self._base_url = connection.base_url
+        self._host = httpx.URL(connection.base_url).host
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
         # The pool: a client for each connection. httpx's own pool looks at all of its connections several
         # times a request, which takes as long as all the rest.
         self._connections = [
             httpx.AsyncClient(
-                headers={**credentials.headers, "Accept": "application/json", "User-Agent": USER_AGENT},
+                headers=connection.credentials.headers | headers,
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
                 limits=httpx.Limits(max_connections=1),
                 follow_redirects=False,

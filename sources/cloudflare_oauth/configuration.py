@@ -10,6 +10,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ _BASE_URL = re.compile(
     re.IGNORECASE,
 )
 HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
-# Parts of dlt's configuration that say nothing of Cloudflare, nor of a destination.
-_OTHER_SECTIONS = ("runtime", "extract", "normalize", "load")
-
+# Settings of dlt that say nothing of Cloudflare, nor of a destination, and what dlt takes for them.
+_HARMLESS = {
+    "RUNTIME__LOG_LEVEL": re.compile("[A-Z]+"),
+    "RUNTIME__DLTHUB_TELEMETRY": re.compile("true|false", re.IGNORECASE),
+    "LOAD__TRUNCATE_STAGING_DATASET": re.compile("true|false", re.IGNORECASE),
+}
 # Where dlt keeps files, besides `.dlt`, `/var/dlt` and a temporary folder.
 _HOMES = {"HOME": ".dlt", "USERPROFILE": ".dlt", "XDG_DATA_HOME": "dlt"}
 
@@ -88,22 +92,24 @@ def _resolved(
 
 
 def _dlt_may_know_more(environment: Mapping[str, str]) -> bool:
-    """Whether dlt could find anything in the environment or in a file; in doubt it could."""
-    others = tuple(f"{section}__" for section in _OTHER_SECTIONS)
-    for name in environment:
-        if "__" in name.strip("_") and not name.lower().startswith(others):
-            return True
-        if name in ("DLT_PROJECT_DIR", "DLT_CONFIG_FOLDER"):
-            return True
+    """Whether dlt could find anything in the environment, in a file or in Airflow; in doubt it could."""
+    if environment.keys() & {"DLT_PROJECT_DIR", "DLT_CONFIG_FOLDER"} or find_spec("airflow"):
+        return True
+    # Variables of systems begin with the separator of dlt's.
+    given = [(name, value) for name, value in environment.items() if "__" in name.strip("_")]
     folders = [Path(".dlt"), Path("/var/dlt"), Path(tempfile.gettempdir(), "dlt")]
     folders += [Path(environment[name], part) for name, part in _HOMES.items() if name in environment]
     try:
+        folders.append(Path.home() / ".dlt")
         for file in chain.from_iterable(folder.glob("*.toml") for folder in folders):
-            if tomllib.loads(file.read_text("utf-8")).keys() - set(_OTHER_SECTIONS):
-                return True
-    except (OSError, ValueError):
+            for section, settings in tomllib.loads(file.read_text("utf-8")).items():
+                given += [(f"{section}__{name}", str(value)) for name, value in dict(settings).items()]
+    except (OSError, RuntimeError, TypeError, ValueError):
+        # Malformed, or with a value where a section belongs, or nobody's home.
         return True
-    return False
+    return not all(
+        (pattern := _HARMLESS.get(name.upper())) and pattern.fullmatch(value) for name, value in given
+    )
 
 
 def checked_account_ids(account_ids: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from .columns import DELETED
 from .comparison import Comparison, compare
 from .content import JSON, text_hash
 from .derived import read_lists
-from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from .errors import AuthenticationError, CloudflareError, ConfigurationError, ForbiddenError, NotFoundError
 from .reader import AccountReading, Reader
 from .rows import CheckedListing, Rejection, Row
 
@@ -41,6 +41,9 @@ class Options:
     `max_delete_fraction`: of an account's known clients, how many may vanish at once (0 to 1).
     `observed_at`: when what is new counts as first seen, and accounts as read; now by default.
     `resume_since`: accounts that were read and loaded completely since then are not read again.
+
+    Raises:
+        ConfigurationError: `max_delete_fraction` is out of its range.
     """
 
     account_ids: Collection[str] | None = None
@@ -51,11 +54,11 @@ class Options:
     observed_at: datetime | None = None
     resume_since: datetime | None = None
 
-    def read_ahead(self, reader: Reader) -> None:
-        """Let a reader begin, as far as it is certain already what has to be read."""
-        # Otherwise what is stored decides it.
-        if self.resume_since is None:
-            reader.read_ahead(self.account_ids, self.exclude_account_ids)
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_delete_fraction <= 1:
+            raise ConfigurationError(
+                f"max_delete_fraction is {self.max_delete_fraction}, but it has to be from 0 to 1."
+            )
 
 
 class Inventory:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from . import events
-from .connection import Credentials, Limits
-from .errors import CloudflareError
+from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits
+from .errors import CloudflareError, ConfigurationError
 from .rows import CheckedListing
 
 LONGEST_SILENCE_SECONDS = 1.0
@@ -37,28 +37,34 @@ class AccountReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a reader asks the API; as `CloudflareClient` says."""
+    """How a reader asks the API; as `CloudflareClient` says.
 
-    base_url: str
-    credentials: Credentials
-    concurrency: int
-    quota_share: float
+    Raises:
+        ConfigurationError: a number is out of its range.
+    """
+
+    connection: Connection
+    concurrency: int = DEFAULT_CONCURRENCY
+    quota_share: float = DEFAULT_QUOTA_SHARE
     limits: Limits | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ConfigurationError(f"concurrency is {self.concurrency}, but it has to be 1 or more.")
+        if not 0 < self.quota_share <= 1:
+            raise ConfigurationError(f"quota_share is {self.quota_share}, but it has to be above 0, up to 1.")
 
 
 class Reader(Protocol):
     """Lists accounts, scopes and OAuth clients; to be used from any one thread."""
 
-    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
-        """Begin to read what will be asked for, before it is known what is stored of it.
+    def read_ahead(self, excluded: Collection[str]) -> None:
+        """Begin to read what will be asked for: the connection's accounts, but for those excluded.
 
-        To be asked before anything else. A part of it is read: what waits takes memory.
+        To be asked before anything else, and only while nobody else writes to the dataset: what is stored,
+        but not listed, counts as deleted. A part of it is read: what waits takes memory.
 
         Source: `GET /accounts`, `GET /accounts/{account_id}/oauth_clients`.
-
-        Args:
-            account_ids: the accounts; None reads every one that is listed.
-            excluded: but not these.
         """
 
     def accounts(self, known: Hashes) -> CheckedListing:

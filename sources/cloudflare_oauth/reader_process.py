@@ -36,12 +36,18 @@ def prepare() -> None:
     _prepared.append(ProcessReader())
 
 
-def begin(settings: Settings, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
-    """Let the next reader begin now to read ahead what it is expected to be asked for."""
+def begin(settings: Settings, excluded: Collection[str]) -> None:
+    """Let the next reader begin now to read ahead; as `Reader.read_ahead` says."""
     if not _prepared:
         prepare()
     _prepared[-1].open(settings)
-    _prepared[-1].read_ahead(account_ids, excluded)
+    _prepared[-1].read_ahead(excluded)
+
+
+def give_up() -> None:
+    """End what `begin` began: the next reader reads anew."""
+    while _prepared:
+        _prepared.pop().close()
 
 
 @contextmanager
@@ -62,7 +68,7 @@ class ProcessReader:
     def __init__(self) -> None:
         self.observer: events.Observer = events.ignore
         self._settings: Settings | None = None
-        self._ahead: tuple[Collection[str] | None, Collection[str]] | None = None
+        self._excluded: Collection[str] | None = None
         self._feeder: threading.Thread | None = None
         self._start()
 
@@ -87,19 +93,19 @@ class ProcessReader:
             self._settings = settings
             self.tell(settings)
 
-    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+    def read_ahead(self, excluded: Collection[str]) -> None:
         """As `Reader` says."""
-        settings, ahead = self._settings, (account_ids, excluded)
-        if settings and self._ahead not in (None, ahead):
+        settings = self._settings
+        if settings and self._excluded not in (None, excluded):
             self._begin_anew()
             self.open(settings)
-        if self._ahead is None:
-            self._ahead = ahead
-            self.tell(("read ahead", ahead))
+        if self._excluded is None:
+            self._excluded = excluded
+            self.tell(("read ahead", excluded))
 
     def _begin_anew(self) -> None:
         self.close()
-        self._settings = self._ahead = None
+        self._settings = self._excluded = None
         self._start()
 
     def accounts(self, known: Hashes) -> CheckedListing:

@@ -144,7 +144,7 @@ async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
             try:
                 match question:
                     case "read ahead":
-                        await beside.start(reader.read_ahead, *about)
+                        await beside.start(reader.read_ahead, about)
                     case "accounts":
                         outbox.put(await reader.accounts(about))
                     case "scopes":

@@ -20,9 +20,9 @@ class ThreadedReader:
         self._portal = portal
         self._reader = reader
 
-    def read_ahead(self, account_ids: Collection[str] | None, excluded: Collection[str]) -> None:
+    def read_ahead(self, excluded: Collection[str]) -> None:
         """As `Reader` says."""
-        self._portal.start_task(self._reader.read_ahead, account_ids, excluded)
+        self._portal.start_task(self._reader.read_ahead, excluded)
 
     def accounts(self, known: Hashes) -> CheckedListing:
         """As `Reader` says."""

@@ -65,11 +65,7 @@ def cloudflare_oauth(
         account_ids=account_ids, api_token=api_token, email=email, api_key=api_key, base_url=base_url
     )
     settings = Settings(
-        base_url=connection.base_url,
-        credentials=connection.credentials,
-        concurrency=concurrency,
-        quota_share=quota_share,
-        limits=limits,
+        connection=connection, concurrency=concurrency, quota_share=quota_share, limits=limits
     )
     options = Options(
         account_ids=connection.account_ids,
@@ -84,7 +80,6 @@ def cloudflare_oauth(
         from .reader_thread import open_reader_thread
 
         with open_reader_thread(settings, observer) as reader:
-            options.read_ahead(reader)
             yield from rows_to_write(active_pipeline(), reader, options)
 
     return _resources(take)

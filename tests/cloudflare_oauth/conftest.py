@@ -8,7 +8,7 @@ import pytest
 from cloudflare_oauth import Limits
 from cloudflare_oauth.answers import Answer
 from cloudflare_oauth.client import CloudflareClient, Usage
-from cloudflare_oauth.connection import Credentials
+from cloudflare_oauth.connection import Connection, Credentials
 from cloudflare_oauth.listing import Listing, list_all
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer
 
@@ -33,14 +33,18 @@ def api() -> Iterator[DemoServer]:
         yield server
 
 
+def connection_to(api: DemoServer) -> Connection:
+    """The bundled API and a token for it."""
+    return Connection(base_url=api.base_url, credentials=Credentials(api_token=DEMO_TOKEN))
+
+
 @pytest.fixture
 def get(api: DemoServer) -> Get:
     """Gets one answer of the API through the client."""
 
     def get(path: str = "/accounts", *, subject: str = "account a", limits: Limits = LIMITS) -> Answer:
         async def ask() -> Answer:
-            credentials = Credentials(api_token=DEMO_TOKEN)
-            async with CloudflareClient(api.base_url, credentials, limits=limits) as client:
+            async with CloudflareClient(connection_to(api), limits=limits) as client:
                 return await client.get(path, {}, subject=subject, usage=Usage())
 
         return anyio.run(ask)
@@ -56,8 +60,7 @@ def list_clients(api: DemoServer) -> List:
         account: str = "a", *, path: str | None = None, key: str = "client_id", known: set[str] | None = None
     ) -> Listing:
         async def read() -> Listing:
-            credentials = Credentials(api_token=DEMO_TOKEN)
-            async with CloudflareClient(api.base_url, credentials, limits=LIMITS) as client:
+            async with CloudflareClient(connection_to(api), limits=LIMITS) as client:
                 return await list_all(
                     client,
                     path or f"/accounts/{account}/oauth_clients",

@@ -19,11 +19,11 @@ from cloudflare_oauth import (
 )
 from cloudflare_oauth.client import CloudflareClient, Usage
 from cloudflare_oauth.configuration import resolve_connection
-from cloudflare_oauth.connection import Credentials
+from cloudflare_oauth.connection import Connection, Credentials
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, faults
 from cloudflare_oauth_pipeline.demo.faults import Fault
 
-from .conftest import LIMITS, Get
+from .conftest import LIMITS, Get, connection_to
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,8 @@ def test_nobody_listening_is_an_error_that_says_so(api: DemoServer) -> None:
     """The message says which host, and where to look."""
 
     async def ask() -> None:
-        async with CloudflareClient(
-            "http://127.0.0.1:9", Credentials(api_token="t"), limits=LIMITS
-        ) as client:
+        nobody = Connection(base_url="http://127.0.0.1:9", credentials=Credentials(api_token="t"))
+        async with CloudflareClient(nobody, limits=LIMITS) as client:
             await client.get("/accounts", {}, subject="account a", usage=Usage())
 
     with pytest.raises(RequestFailedError, match=r"127\.0\.0\.1 could not be reached .*CLOUDFLARE_BASE_URL"):
@@ -146,9 +145,8 @@ def test_a_429_holds_back_every_request(api: DemoServer) -> None:
             if isinstance(event, events.Waiting):
                 blocked.set()
 
-        credentials = Credentials(api_token=DEMO_TOKEN)
         async with (
-            CloudflareClient(api.base_url, credentials, limits=LIMITS, observer=observe) as client,
+            CloudflareClient(connection_to(api), limits=LIMITS, observer=observe) as client,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(_get, client, 1)
@@ -170,8 +168,7 @@ def test_connections_are_kept_and_no_more_are_opened_than_are_needed(api: DemoSe
     api.behaviour.latency_seconds = 0.01
 
     async def ask() -> None:
-        credentials = Credentials(api_token=DEMO_TOKEN)
-        async with CloudflareClient(api.base_url, credentials, limits=LIMITS, concurrency=8) as client:
+        async with CloudflareClient(connection_to(api), limits=LIMITS, concurrency=8) as client:
             for page in range(1, 6):
                 await _get(client, page)
             async with anyio.create_task_group() as tasks:

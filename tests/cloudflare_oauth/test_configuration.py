@@ -21,7 +21,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("variables", "file"),
     [
         ({}, None),
-        ({"RUNTIME__LOG_LEVEL": "CRITICAL", "LOAD__WORKERS": "1", "__CF_USER_TEXT_ENCODING": "0x1"}, None),
+        (
+            {
+                "RUNTIME__LOG_LEVEL": "CRITICAL",
+                "LOAD__TRUNCATE_STAGING_DATASET": "true",
+                "__CF_USER_TEXT_ENCODING": "0x1",
+            },
+            None,
+        ),
         ({}, "[runtime]\nlog_level = 'CRITICAL'"),
     ],
     ids=["nothing", "variables", "a file"],
@@ -50,6 +57,8 @@ def test_without_dlt_it_is_what_dlt_would_say(
         {"SOURCES__CLOUDFLARE_OAUTH__BASE_URL": "https://example.com"},
         {"DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///other.duckdb"},
         {"CLOUDFLARE_OAUTH__DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///other.duckdb"},
+        {"RUNTIME__REQUEST_TIMEOUT": "soon"},
+        {"RUNTIME__DLTHUB_TELEMETRY": "perhaps"},
         {"PROVIDERS__ENABLE_GOOGLE_SECRETS": "true"},
         {"DLT_PROJECT_DIR": "elsewhere"},
         {"DLT_CONFIG_FOLDER": "elsewhere"},
@@ -66,7 +75,14 @@ def test_where_dlt_may_know_more_nothing_is_guessed(variables: dict[str, str]) -
 @pytest.mark.parametrize("folder", [".dlt", "data/dlt"])
 @pytest.mark.parametrize("name", ["config.toml", "secrets.toml", "dev.secrets.toml"])
 @pytest.mark.parametrize(
-    "content", ["[sources.cloudflare_oauth]\n", "[destination.duckdb]\n", "[[[", "[runtime]\n[providers]\n"]
+    "content",
+    [
+        "[sources.cloudflare_oauth]\n",
+        "[destination.duckdb]\n",
+        "[[[",
+        "runtime = 1",
+        "[runtime]\nslow = true\n",
+    ],
 )
 def test_where_a_file_may_know_more_nothing_is_guessed(
     home: Path, folder: str, name: str, content: str

@@ -7,11 +7,10 @@ import pytest
 
 from cloudflare_oauth import events
 from cloudflare_oauth.client import CloudflareClient, Usage
-from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth.quota import Quota
-from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, quota
+from cloudflare_oauth_pipeline.demo import DemoServer, quota
 
-from .conftest import LIMITS
+from .conftest import LIMITS, connection_to
 
 
 def ask(api: DemoServer, requests: int, *, share: float = 0.9, concurrency: int = 8) -> list[events.Waiting]:
@@ -25,8 +24,7 @@ def ask(api: DemoServer, requests: int, *, share: float = 0.9, concurrency: int 
     async def run() -> None:
         async with (
             CloudflareClient(
-                api.base_url,
-                Credentials(api_token=DEMO_TOKEN),
+                connection_to(api),
                 limits=LIMITS,
                 concurrency=concurrency,
                 quota_share=share,

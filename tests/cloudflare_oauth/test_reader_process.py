@@ -17,22 +17,20 @@ from typing import Any
 import pytest
 
 from cloudflare_oauth import CloudflareError, events, reader_process
-from cloudflare_oauth.connection import Credentials
 from cloudflare_oauth.reader import AccountReading, OpenReader, Settings
 from cloudflare_oauth.reader_process import open_reader_process
 from cloudflare_oauth.reader_thread import open_reader_thread
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id, faults
 from cloudflare_oauth_pipeline.demo.estate import Estate
 
-from .conftest import LIMITS
+from .conftest import LIMITS, connection_to
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 A, B, C = (account_id(name) for name in "abc")
 
 
 def settings(api: DemoServer, **changes: Any) -> Settings:
-    connection = {"base_url": api.base_url, "credentials": Credentials(api_token=DEMO_TOKEN)}
-    return Settings(**connection, **{"concurrency": 2, "quota_share": 0.9, "limits": LIMITS} | changes)
+    return Settings(**{"connection": connection_to(api), "concurrency": 2, "limits": LIMITS} | changes)
 
 
 def read(
@@ -42,7 +40,7 @@ def read(
     happened: list[events.Event] = []
     with open_reader(settings(api), happened.append) as reader:
         if ahead:
-            reader.read_ahead(None, ())
+            reader.read_ahead(())
         scopes = reader.scopes({})
         accounts = reader.accounts({})
         wanted = ((row.key, known.get(row.key, {})) for row in accounts.rows)
@@ -113,7 +111,7 @@ def test_ahead_it_reads_what_is_wanted_before_it_is_asked(api: DemoServer, open_
         api.estate.add(account, client_id="client")
 
     with open_reader(settings(api, concurrency=1), events.ignore) as reader:
-        reader.read_ahead(None, {B})
+        reader.read_ahead({B})
         api.requests.wait_for(3)
         assert [request.account_id for request in api.requests] == [None, A, C]
         assert [row.key for row in reader.accounts({}).rows] == [A, B, C]
@@ -129,7 +127,7 @@ def test_ahead_a_refusal_waits_for_who_asks(api: DemoServer, open_reader: OpenRe
     api.behaviour.fail_next(faults.error(403, 10000, "Authentication error"))
 
     with open_reader(settings(api), events.ignore) as reader:
-        reader.read_ahead(None, ())
+        reader.read_ahead(())
         with pytest.raises(CloudflareError) as raised:
             reader.accounts({})
 
@@ -148,12 +146,12 @@ def test_it_may_begin_before_it_is_opened(
     """If it is opened in another way than was expected, it begins anew: nothing is lost or mixed up."""
     for account in (A, B, C):
         api.estate.add(account, client_id=f"client of {account}")
-    reader_process.begin(settings(api, concurrency=1), None, [B])
+    reader_process.begin(settings(api, concurrency=1), [B])
     api.requests.wait_for(3)
 
     with open_reader_process(settings(api, concurrency=1, **changes), events.ignore) as reader:
         is_anew = bool(changes) or excluded != [B]
-        reader.read_ahead(None, excluded)
+        reader.read_ahead(excluded)
         wanted = [(row.key, {}) for row in reader.accounts({}).rows if row.key not in excluded]
         readings = [reading for reading in reader.oauth_clients(wanted) if reading]
 
@@ -179,8 +177,8 @@ def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
 
 def test_its_own_faults_are_told_with_their_trace(api: DemoServer) -> None:
     """What nobody expected there is raised here."""
-    unfit = settings(api, concurrency="many")
-    with open_reader_process(unfit, events.ignore) as reader, pytest.raises(TypeError) as raised:
+    unfit = settings(api, limits="none")
+    with open_reader_process(unfit, events.ignore) as reader, pytest.raises(AttributeError) as raised:
         reader.accounts({})
 
     assert "reader_program.py" in "".join(raised.value.__notes__)
@@ -240,11 +238,11 @@ def test_it_ends_with_the_process_that_started_it(api: DemoServer, tmp_path: Pat
     script = f"""
 import pathlib
 from cloudflare_oauth import events
-from cloudflare_oauth.connection import Credentials
+from cloudflare_oauth.connection import Connection, Credentials
 from cloudflare_oauth.reader import Settings
 from cloudflare_oauth.reader_process import open_reader_process
 credentials = Credentials(api_token={DEMO_TOKEN!r})
-settings = Settings(base_url={api.base_url!r}, credentials=credentials, concurrency=2, quota_share=0.9)
+settings = Settings(connection=Connection(base_url={api.base_url!r}, credentials=credentials))
 with open_reader_process(settings, events.ignore) as reader:
     pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(reader._process.pid))
     list(reader.oauth_clients([({A!r}, {{}})]))
