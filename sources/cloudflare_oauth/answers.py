@@ -12,9 +12,8 @@ import httpx
 import orjson
 
 from .errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from .quota import LONGEST_WAIT_SECONDS
 
-# Cloudflare blocks for five minutes; a longer wait is not its rate limit any more.
-LONGEST_BLOCK_SECONDS = 360.0
 # Cloudflare's code for a malformed account id.
 NO_SUCH_ROUTE = 7003
 
@@ -86,7 +85,7 @@ def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> A
             f"{subject}: Cloudflare is in trouble ({status}): {reason}; try again later",
             http_status=status,
             code=code,
-            retry_after_seconds=_retry_after_seconds(response),
+            retry_after_seconds=retry_after_seconds(response),
         )
     if status == 401:
         raise AuthenticationError(
@@ -128,8 +127,8 @@ def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> A
 def _rate_limited(
     response: httpx.Response, subject: str, code: int | None
 ) -> TemporaryError | CloudflareError:
-    seconds = _retry_after_seconds(response)
-    if seconds is not None and seconds > LONGEST_BLOCK_SECONDS:
+    seconds = retry_after_seconds(response)
+    if seconds is not None and seconds > LONGEST_WAIT_SECONDS:
         return CloudflareError(
             f"{subject}: Cloudflare asks to wait {seconds:.0f} seconds (429), which is longer than its "
             "rate limit lasts; try again then",
@@ -181,7 +180,7 @@ def _shape(response: httpx.Response) -> str:
     return f"{len(response.content)} bytes of {kind}"
 
 
-def _retry_after_seconds(response: httpx.Response) -> float | None:
+def retry_after_seconds(response: httpx.Response) -> float | None:
     """`Retry-After`, in either of its two forms; None if there is none that can be understood."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():

@@ -13,12 +13,13 @@ import httpx
 import tenacity
 
 from . import events
-from .answers import Answer, TemporaryError, checked
+from .answers import Answer, TemporaryError, checked, retry_after_seconds
 from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits, is_loopback
 from .errors import NotFoundError, RequestFailedError
-from .quota import Quota
+from .quota import Quota, QuotaError
 
 USER_AGENT = "cloudflare-oauth-clients"
+RATE_LIMIT = "Cloudflare's rate limit (429)"
 
 
 @cache
@@ -85,6 +86,7 @@ class CloudflareClient:
             for _ in range(concurrency)
         ]
         self._idle = list(self._connections)
+        self._unanswered = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,17 +118,12 @@ class CloudflareClient:
             async for attempt in self._attempts():
                 with attempt:
                     retry = attempt.retry_state.attempt_number > 1
-                    usage.requests += 1
-                    usage.retries += retry
-                    http_status = None
-                    try:
-                        response = await self._send(path, params, subject, usage)
-                        http_status = response.status_code
-                    finally:
-                        self._observer(events.RequestDone(http_status, retry))
+                    response = await self._send(path, params, subject, usage, retry=retry)
                     return self._checked(response, subject)
         except TemporaryError as error:
             raise RequestFailedError(str(error), http_status=error.http_status, code=error.code) from None
+        except QuotaError as error:
+            raise RequestFailedError(f"{subject}: {error}; sync again then") from None
         raise AssertionError("tenacity ended without an outcome")
 
     def _attempts(self) -> tenacity.AsyncRetrying:
@@ -140,14 +137,17 @@ class CloudflareClient:
         def wait(state: tenacity.RetryCallState) -> float:
             nonlocal backed_off_seconds
             error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, TemporaryError) and error.retry_after_seconds is not None:
-                if error.http_status == 429:
-                    # The quota's gate already holds every request back for as long as was asked.
-                    return 0.0
-                seconds = max(error.retry_after_seconds, backoff(state))
-            else:
-                seconds = backoff(state)
+            asked_seconds = error.retry_after_seconds if isinstance(error, TemporaryError) else None
+            is_limited = isinstance(error, TemporaryError) and error.http_status == 429
+            if is_limited and asked_seconds is not None:
+                # The quota's gate already holds every request back for as long as was asked.
+                return 0.0
+            seconds = max(asked_seconds or 0.0, backoff(state))
             backed_off_seconds += seconds
+            if is_limited:
+                # Nobody said for how long: all wait as long as this one would have waited alone.
+                self.quota.block(seconds, RATE_LIMIT)
+                return 0.0
             return seconds
 
         def is_over(state: tenacity.RetryCallState) -> bool:
@@ -163,14 +163,25 @@ class CloudflareClient:
             reraise=True,
         )
 
-    async def _send(self, path: str, params: dict[str, int], subject: str, usage: Usage) -> httpx.Response:
+    async def _send(
+        self, path: str, params: dict[str, int], subject: str, usage: Usage, *, retry: bool
+    ) -> httpx.Response:
         try:
-            # The clock starts when the request does, not when it gets in line.
             async with self._slots:
+                self._check_that_it_answers(subject)
                 in_line_since = time.monotonic()
                 async with self.quota.request():
                     usage.waited_seconds += time.monotonic() - in_line_since
-                    response = await self._answer(path, params)
+                    usage.requests += 1
+                    usage.retries += retry
+                    http_status = None
+                    self._unanswered += 1
+                    try:
+                        response = await self._answer(path, params)
+                        http_status = response.status_code
+                        self._unanswered = 0
+                    finally:
+                        self._observer(events.RequestDone(http_status, retry))
         except (httpx.TimeoutException, TimeoutError):
             raise TemporaryError(
                 f"{subject}: no answer from {self._host} in time; the network or Cloudflare is slow"
@@ -185,8 +196,16 @@ class CloudflareClient:
         self.quota.learn(response.headers)
         return response
 
+    def _check_that_it_answers(self, subject: str) -> None:
+        if self._unanswered >= self.limits.unanswered_in_a_row:
+            raise RequestFailedError(
+                f"{subject}: not asked, because the last {self._unanswered} requests got no answer from "
+                f"{self._host}; sync again when it can be reached"
+            )
+
     async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
-        # The one that was used last, so that no more are opened than are needed.
+        # The one that was used last, so that no more are opened than are needed. The clock starts now, not
+        # when the request got in line.
         http = self._idle.pop()
         try:
             with anyio.fail_after(self.limits.total_seconds):
@@ -196,12 +215,9 @@ class CloudflareClient:
             self._idle.append(http)
 
     def _checked(self, response: httpx.Response, subject: str) -> Answer:
-        try:
-            return checked(response, subject, self._secrets)
-        except TemporaryError as error:
-            if error.http_status == 429 and error.retry_after_seconds is not None:
-                self.quota.block(error.retry_after_seconds, "Cloudflare's rate limit (429)")
-            raise
+        if response.status_code == 429 and (seconds := retry_after_seconds(response)) is not None:
+            self.quota.block(seconds, RATE_LIMIT)
+        return checked(response, subject, self._secrets)
 
 
 def _reason(error: httpx.HTTPError) -> str:

@@ -39,7 +39,10 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long a request may take and how often it is tried; seconds."""
+    """How long a request may take and how often it is tried; seconds.
+
+    After so many requests `unanswered_in_a_row`, of any account, nobody asks any more.
+    """
 
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
@@ -48,6 +51,7 @@ class Limits:
     first_backoff_seconds: float = 0.5
     longest_backoff_seconds: float = 20.0
     backoff_budget_seconds: float = 60.0
+    unanswered_in_a_row: int = 200
 
 
 def is_loopback(host: str) -> bool:

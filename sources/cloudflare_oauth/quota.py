@@ -3,7 +3,7 @@
 Cloudflare tells on every answer how much of each quota is left (`Ratelimit`, `Ratelimit-Policy`: RFC
 9651 structured fields). While there is room, requests go at full speed; when what is left comes down
 to the reserve, everybody waits for the next window, and one request alone finds out whether it has
-begun. An API that tells nothing is held to Cloudflare's documented quota all the same.
+begun. An API that tells nothing, or nothing any more, is held to Cloudflare's documented quota all the same.
 """
 
 import math
@@ -22,6 +22,12 @@ DOCUMENTED_REQUESTS = 1_200
 DOCUMENTED_WINDOW_SECONDS = 300
 # The header counts whole seconds, so what looks like now may still be most of a second away.
 SHORTEST_WAIT_SECONDS = 1.0
+# Cloudflare's windows, and its blocks, last five minutes. Nobody sits out what is longer.
+LONGEST_WAIT_SECONDS = 360.0
+
+
+class QuotaError(Exception):
+    """No request may be made for longer than anybody should wait; the message says how long, and why."""
 
 
 @dataclass
@@ -52,15 +58,22 @@ class Quota:
         self._share = share
         self._on_wait = on_wait
         self._closed_until = 0.0
+        self._reason = ""
         self._in_flight = 0
         self._answered = anyio.Event()
-        # Before the first answer nobody knows what is left: None. An answer may also tell nothing: {}.
-        self._windows: dict[str, _Window] | None = None
+        # Before the first answer nobody knows what is left.
+        self._is_known = False
+        self._windows: dict[str, _Window] = {}
+        # Holds as long as no answer tells of a window.
         self._documented: _DocumentedQuota | None = None
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
-        """Wait until a request may be made; it is in flight until the context ends."""
+        """Wait until a request may be made; it is in flight until the context ends.
+
+        Raises:
+            QuotaError: that would take longer than anybody should wait.
+        """
         while not self._may_go(time.monotonic()):
             await self._wait()
         self._in_flight += 1
@@ -68,7 +81,7 @@ class Quota:
             yield
         finally:
             self._in_flight -= 1
-            for window in (self._windows or {}).values():
+            for window in self._windows.values():
                 # Unless its answer tells better, it counted.
                 window.left -= 1
             self._answered.set()
@@ -79,14 +92,15 @@ class Quota:
         now = time.monotonic()
         limits = {name: values.get("q") for name, values in _parsed(headers, "ratelimit-policy")}
         told = {name: values for name, values in _parsed(headers, "ratelimit") if _is_count(values.get("r"))}
-        if not told:
-            if self._windows is None:
-                self._windows = {}
-                self._documented = _DocumentedQuota(self._share)
-                # The request that found it out counts, too.
-                self._documented.take()
-            return
-        windows = self._windows = self._windows or {}
+        # Of a window that is over, and of which no answer tells any more, nothing is known.
+        windows = {name: one for name, one in self._windows.items() if name in told or now < one.resets_at}
+        self._windows, self._is_known = windows, True
+        if told or windows:
+            self._documented = None
+        elif self._documented is None:
+            self._documented = _DocumentedQuota(self._share)
+            # The request that found it out counts, too.
+            self._documented.take()
         for name, values in told.items():
             limit = limits.get(name)
             limit = limit if _is_count(limit) else DOCUMENTED_REQUESTS
@@ -106,29 +120,37 @@ class Quota:
         # Blocks overlap when several requests in flight are refused; only what one adds is told.
         added_seconds = now + seconds - max(self._closed_until, now)
         if added_seconds > 0:
-            self._closed_until = now + seconds
-            self._on_wait(added_seconds, reason)
+            self._closed_until, self._reason = now + seconds, reason
+            if seconds <= LONGEST_WAIT_SECONDS:
+                self._on_wait(added_seconds, reason)
 
     def _may_go(self, now: float) -> bool:
         if now < self._closed_until:
             return False
-        if self._windows is None or any(now >= window.resets_at for window in self._windows.values()):
+        windows = [window for window in self._windows.values() if now < window.resets_at]
+        # Those in flight may not have been counted yet.
+        if any(window.left - self._in_flight <= window.reserve for window in windows):
+            return False
+        if not self._is_known or len(windows) < len(self._windows):
             # One request alone finds out what is left.
             return self._in_flight == 0
-        if self._documented and not self._windows:
-            return self._documented.take()
-        # Those in flight may not have been counted yet.
-        return all(window.left - self._in_flight > window.reserve for window in self._windows.values())
+        return self._documented is None or self._documented.take()
 
     async def _wait(self) -> None:
         now = time.monotonic()
         if now < self._closed_until:
-            await anyio.sleep(self._closed_until - now)
+            seconds = self._closed_until - now
+            if seconds > LONGEST_WAIT_SECONDS:
+                raise QuotaError(f"no request may be made for {seconds:.0f} seconds: {self._reason}")
+            await anyio.sleep(seconds)
         elif self._in_flight:
             # Every answer tells anew what is left.
             await self._answered.wait()
-        elif self._windows:
-            used_up = [window for window in self._windows.values() if window.left <= window.reserve]
+        elif used_up := [
+            window
+            for window in self._windows.values()
+            if now < window.resets_at and window.left <= window.reserve
+        ]:
             window = max(used_up, key=lambda one: one.resets_at)
             self.block(
                 window.resets_at - now,

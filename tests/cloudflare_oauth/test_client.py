@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -132,9 +133,14 @@ def test_waiting_between_attempts_has_a_budget(api: DemoServer, get: Get) -> Non
     assert len(api.requests) == 1
 
 
-def test_a_429_holds_back_every_request(api: DemoServer) -> None:
-    """Not only the one it answered: what is asked meanwhile waits until its seconds are over."""
-    api.behaviour.fail_next(faults.rate_limited(1))
+@pytest.mark.parametrize("retry_after", [1, None])
+def test_a_429_holds_back_every_request(api: DemoServer, retry_after: int | None) -> None:
+    """Not only the one it answered: what is asked meanwhile waits until its seconds are over.
+
+    If it does not say how many, as long as the one that was refused would have waited alone.
+    """
+    api.behaviour.fail_next(faults.rate_limited(retry_after))
+    limits = replace(LIMITS, first_backoff_seconds=1, longest_backoff_seconds=1)
     told: list[events.Event] = []
 
     async def ask() -> None:
@@ -146,7 +152,7 @@ def test_a_429_holds_back_every_request(api: DemoServer) -> None:
                 blocked.set()
 
         async with (
-            CloudflareClient(connection_to(api), limits=LIMITS, observer=observe) as client,
+            CloudflareClient(connection_to(api), limits=limits, observer=observe) as client,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(_get, client, 1)
@@ -179,6 +185,57 @@ def test_connections_are_kept_and_no_more_are_opened_than_are_needed(api: DemoSe
 
     ports = [request.port for request in api.requests]
     assert (len(ports), len(set(ports[:5])), len(set(ports))) == (35, 1, 8)
+
+
+def test_a_429_for_longer_than_a_block_lasts_ends_every_request(api: DemoServer) -> None:
+    """Nobody else asks a server that wants to be left alone for an hour."""
+    api.behaviour.fail_next(*[faults.rate_limited(3_600)] * 20)
+    told = []
+
+    async def get(client: CloudflareClient, page: int) -> None:
+        with pytest.raises(CloudflareError) as raised:
+            await _get(client, page)
+        told.append(str(raised.value))
+
+    async def ask() -> None:
+        async with (
+            CloudflareClient(connection_to(api), limits=LIMITS, concurrency=2) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for page in range(1, 21):
+                tasks.start_soon(get, client, page)
+
+    anyio.run(ask)
+
+    assert len(api.requests) <= 2
+    assert len(told) == 20
+    assert all("3600 seconds" in one or "3599 seconds" in one for one in told)
+
+
+def test_a_server_that_is_gone_is_not_asked_for_ever(api: DemoServer) -> None:
+    """After so many requests without an answer nobody asks any more, and each says why."""
+    api.behaviour.fail_randomly(faults.reset(), share=1)
+    limits = replace(LIMITS, unanswered_in_a_row=30)
+    told = []
+
+    async def get(client: CloudflareClient, page: int) -> None:
+        with pytest.raises(RequestFailedError) as raised:
+            await _get(client, page)
+        told.append(str(raised.value))
+
+    async def ask() -> None:
+        async with (
+            CloudflareClient(connection_to(api), limits=limits) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for page in range(1, 1_001):
+                tasks.start_soon(get, client, page)
+
+    anyio.run(ask)
+
+    assert len(told) == 1_000
+    assert 30 <= len(api.requests) <= 30 + 8
+    assert "others: not asked, because the last 3" in told[-1]
 
 
 async def _get(client: CloudflareClient, page: int) -> None:

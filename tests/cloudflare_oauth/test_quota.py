@@ -7,6 +7,7 @@ import pytest
 
 from cloudflare_oauth import events
 from cloudflare_oauth.client import CloudflareClient, Usage
+from cloudflare_oauth.errors import RequestFailedError
 from cloudflare_oauth.quota import Quota
 from cloudflare_oauth_pipeline.demo import DemoServer, quota
 
@@ -146,3 +147,85 @@ def test_two_quotas_at_once_are_both_kept() -> None:
         return made
 
     assert anyio.run(run) == 27
+
+
+def held_back(gate: Quota) -> bool:
+    """Whether the gate lets nobody through now."""
+
+    async def run() -> bool:
+        with anyio.move_on_after(0.1) as late:
+            async with gate.request():
+                pass
+        return late.cancelled_caught
+
+    return anyio.run(run)
+
+
+def test_a_window_that_is_over_opens_no_other() -> None:
+    """One endpoint told of a quota of its own, once; the reserve of the other is kept all the same."""
+    gate = Quota()
+    gate.learn({"ratelimit": '"scopes";r=900;t=0', "ratelimit-policy": '"scopes";q=1000;w=1'})
+    assert not held_back(gate)
+    gate.learn({"ratelimit": '"default";r=130;t=200', "ratelimit-policy": '"default";q=1200;w=300'})
+    assert not held_back(gate)
+
+    gate.learn({"ratelimit": '"default";r=120;t=200', "ratelimit-policy": '"default";q=1200;w=300'})
+
+    assert held_back(gate)
+
+
+def test_headers_that_stop_leave_the_documented_quota() -> None:
+    """As soon as the windows that were told are over."""
+
+    async def run() -> int:
+        gate, made = Quota(), 0
+        gate.learn({"ratelimit": '"default";r=900;t=0', "ratelimit-policy": '"default";q=1200;w=300'})
+        with anyio.move_on_after(5):
+            while True:
+                async with gate.request():
+                    made += 1
+                gate.learn({})
+                if made == 1_080:
+                    return made + held_back_now(gate)
+        return made
+
+    def held_back_now(gate: Quota) -> int:
+        return 0 if gate._may_go(time.monotonic()) else 1
+
+    assert anyio.run(run) == 1_081
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ratelimit": '"day";r=0;t=80000', "ratelimit-policy": '"day";q=5000;w=86400'},
+        {"ratelimit": '"default";r=0;t=999999999999', "ratelimit-policy": None},
+    ],
+)
+def test_what_lasts_longer_than_cloudflares_quota_is_not_waited_for(
+    api: DemoServer, headers: dict[str, str | None]
+) -> None:
+    """Every request that is left ends at once, unmade, with how long it would take and why."""
+    api.behaviour.headers = headers
+    told = []
+
+    async def get(client: CloudflareClient, page: int) -> None:
+        try:
+            await _get(client, page)
+        except RequestFailedError as error:
+            told.append(str(error))
+
+    async def run() -> None:
+        async with (
+            CloudflareClient(connection_to(api), limits=LIMITS) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for page in range(1, 101):
+                tasks.start_soon(get, client, page)
+
+    anyio.run(run)
+
+    assert len(api.requests) == 1
+    assert len(told) == 99
+    assert "accounts: no request may be made for " in told[0]
+    assert "0 of " in told[0]
