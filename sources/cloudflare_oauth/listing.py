@@ -52,7 +52,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     """One answer: its items, and what it says of all of them and of a full page."""
 
     items: list[Any]
@@ -76,7 +76,7 @@ class Reading:
     reached_end: bool = False
     repeated: bool = False
 
-    def add(self, page: _Page, key: str) -> None:
+    def add(self, page: Page, key: str) -> None:
         before = len(self.items)
         self.items.update((_identity(item, key), item) for item in page.items)
         self.pages += 1
@@ -156,7 +156,7 @@ async def read_once(
         CloudflareError: as `CloudflareClient.get`, or the answer is not a list.
     """
 
-    async def get_page(number: int) -> _Page:
+    async def get_page(number: int) -> Page:
         params = {"page": number, "per_page": PER_PAGE}
         return _page(await client.get(path, params, subject=subject, usage=usage), subject)
 
@@ -246,11 +246,11 @@ async def list_first_page(client: CloudflareClient, path: str, *, subject: str, 
     return Listing(page.items, "only its first page was asked for", page.total_count)
 
 
-async def _in_order(get_page: Callable[[int], Awaitable[_Page]], numbers: range) -> list[_Page]:
+async def _in_order(get_page: Callable[[int], Awaitable[Page]], numbers: range) -> list[Page]:
     """Pages that are asked for at the same time, in their order."""
     if len(numbers) == 1:
         return [await get_page(numbers[0])]
-    pages: dict[int, _Page] = {}
+    pages: dict[int, Page] = {}
 
     async def get(number: int) -> None:
         pages[number] = await get_page(number)
@@ -267,11 +267,17 @@ async def _in_order(get_page: Callable[[int], Awaitable[_Page]], numbers: range)
 
 def _identity(item: Any, key: str) -> Hashable:
     value = item.get(key) if isinstance(item, dict) else None
-    # A tuple, so that no id can be mistaken for the JSON of an item that has none.
-    return value if isinstance(value, str) and value else (json.dumps(item, sort_keys=True),)
+    if isinstance(value, str) and value:
+        return value
+    # A tuple, so that no id can be mistaken for what stands for an item that has none.
+    try:
+        return (json.dumps(item, sort_keys=True),)
+    except RecursionError:
+        # Nested too deeply to be compared: it is like no other.
+        return (id(item),)
 
 
-def _page(answer: Answer, subject: str) -> _Page:
+def _page(answer: Answer, subject: str) -> Page:
     total_count = _count(answer, "total_count")
     items = answer.result
     if items is None and total_count == 0:
@@ -282,7 +288,7 @@ def _page(answer: Answer, subject: str) -> _Page:
             f"{subject}: Cloudflare sent {type(items).__name__} where a list belongs; nothing of it was used",
             http_status=200,
         )
-    return _Page(items, total_count, _count(answer, "per_page"))
+    return Page(items, total_count, _count(answer, "per_page"))
 
 
 def _count(answer: Answer, name: str) -> int | None:

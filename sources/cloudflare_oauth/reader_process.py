@@ -80,6 +80,8 @@ class ProcessReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
+            # Ctrl-C in a terminal is for this process alone, which decides what becomes of the other.
+            process_group=0,
         )
         self._questions = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)

@@ -9,7 +9,6 @@ One thread reads and checks; two more only wait for the pipes.
 import gc
 import os
 import pickle
-import signal
 import sys
 import threading
 import time
@@ -71,6 +70,8 @@ class _Inbox:
                 self._questions.put(pickle.load(file))  # noqa: S301 - written by `reader_process`
             except (EOFError, pickle.UnpicklingError):
                 os._exit(0)
+            except BaseException:
+                _end()
 
 
 class _Outbox:
@@ -100,7 +101,9 @@ class _Outbox:
         if not self._has_room():
             await anyio.to_thread.run_sync(self._wait_for_room)
         listing = reading.outcome
-        new = sum(bool(row.columns) for row in listing.rows) if isinstance(listing, CheckedListing) else 0
+        new = 0
+        if isinstance(listing, CheckedListing):
+            new = sum(bool(row.columns) for row in listing.rows) + len(listing.rejections)
         self._put([reading], new)
 
     def _put(self, messages: list[Any], clients: int = 0) -> None:
@@ -126,9 +129,17 @@ class _Outbox:
                 file.flush()
             except BrokenPipeError:
                 os._exit(1)
+            except BaseException:
+                _end()
             with self._fewer_clients:
                 self._clients -= clients
                 self._fewer_clients.notify()
+
+
+def _end() -> None:
+    # A thread that ended alone would let both processes wait for ever.
+    traceback.print_exc()
+    os._exit(1)
 
 
 async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
@@ -184,8 +195,6 @@ async def _main(inbox: _Inbox, outbox: _Outbox) -> None:
 
 def main() -> None:
     """Answer questions until there can be no more of them."""
-    # Ctrl-C in a terminal is sent to both processes; the other one decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(*COLLECT_AFTER)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Nothing but messages may get between them.

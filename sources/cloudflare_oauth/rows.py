@@ -100,23 +100,29 @@ class RowType:
             stored_hashes: of what is stored, by key: such content was taken apart when it came.
         """
         try:
-            if not isinstance(item, dict):
-                raise _UnfitError(f"not an object but {_kind(item)}")
-            key = item.get(self.key)
-            if not isinstance(key, str) or not key:
-                raise _UnfitError(f"no {self.key}")
-            # Whose client it is is no content of it.
-            row_hash = content_hash(_without(item, "account_id"))
-            if stored_hashes.get(key) == row_hash:
-                return Row(key, "", {}, row_hash)
-            document = without_secrets(item)
-            columns = self._typed_fields(document)
-            if not self._is_declared(document):
-                _check_names(document)
+            return self._row(item, stored_hashes)
         except _UnfitError as unfit:
-            return Rejection(json.dumps(without_secrets(item)), str(unfit))
+            try:
+                return Rejection(json.dumps(without_secrets(item)), str(unfit))
+            except RecursionError:
+                return Rejection("null", str(unfit))
         except RecursionError:
             return Rejection("null", "nested too deeply")
+
+    def _row(self, item: Any, stored_hashes: Mapping[str, str]) -> Row:
+        if not isinstance(item, dict):
+            raise _UnfitError(f"not an object but {_kind(item)}")
+        key = item.get(self.key)
+        if not isinstance(key, str) or not key:
+            raise _UnfitError(f"no {self.key}")
+        # Whose client it is is no content of it.
+        row_hash = content_hash(_without(item, "account_id"))
+        if stored_hashes.get(key) == row_hash:
+            return Row(key, "", {}, row_hash)
+        document = without_secrets(item)
+        columns = self._typed_fields(document)
+        if not self._is_declared(document):
+            _check_names(document)
         return Row(key, json_text(document), columns, row_hash)
 
     def _is_declared(self, document: JSON) -> bool:

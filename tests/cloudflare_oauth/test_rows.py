@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cloudflare_oauth.content import changed_fields, content_hash
+from cloudflare_oauth.listing import Page, Reading
 from cloudflare_oauth.rows import OAUTH_CLIENT, Rejection, Row
 from cloudflare_oauth.secrecy import looks_secret, without_secrets
 
@@ -80,6 +81,24 @@ def test_a_row_nested_too_deeply_is_rejected() -> None:
         deep = [deep]
 
     assert checked(new=deep) == Rejection("null", "nested too deeply")
+
+
+@pytest.mark.parametrize("depth", [100, 400, 500, 700, 900, 980, 1_010, 5_000])
+@pytest.mark.parametrize("has_id", [True, False])
+def test_no_depth_of_nesting_ends_a_sync(depth: int, has_id: bool) -> None:
+    """An object or an array, with or without an id: it counts once in its listing, as a row or rejected."""
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    item = {"client_id": "client", "new": deep} if has_id else {"new": deep}
+    reading = Reading()
+
+    reading.add(Page([item, deep], 2, 50), "client_id")
+    found = [OAUTH_CLIENT.check(one) for one in (item, deep)]
+
+    assert reading.counted
+    assert isinstance(found[0], Row) or not has_id or depth > 100
+    assert isinstance(found[1], Rejection)
 
 
 @pytest.mark.parametrize(
