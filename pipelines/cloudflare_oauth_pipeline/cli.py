@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -174,10 +174,8 @@ def sync(
                 concurrency=concurrency,
                 quota_share=quota_share,
             )
-        from .sync import sync as run_sync
-
         try:
-            run_sync(
+            _run_sync(
                 target,
                 account_ids=account,
                 exclude_account_ids=exclude_account or (),
@@ -202,6 +200,16 @@ def sync(
     else:
         report.print_summary(summary, target, dry_run=dry_run)
     raise typer.Exit(summary.exit_code)
+
+
+def _run_sync(target: Target, **options: Any) -> None:
+    """As `sync.sync`, which imports dlt; whoever interrupts that is told what became of it, too."""
+    try:
+        from .sync import sync as run_sync
+
+        run_sync(target, **options)
+    except KeyboardInterrupt:
+        raise InterruptedSyncError("interrupted: nothing was loaded yet") from None
 
 
 @app.command()

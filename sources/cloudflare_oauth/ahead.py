@@ -28,7 +28,7 @@ class Begun(Generic[T]):
     def __init__(self) -> None:
         self._is_over = anyio.Event()
         self._outcome: T
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
 
     async def run(self, get: Callable[[], Awaitable[T]]) -> None:
         """Get it, or keep the error for whoever wants the outcome."""
@@ -37,8 +37,8 @@ class Begun(Generic[T]):
         except CloudflareError as error:
             self._error = error
         except BaseException as error:
-            # Ours to mend; but nobody is to wait for it for ever.
-            self._error = error
+            # Ours to mend, or cancelled; but nobody is to wait for it for ever.
+            self._error = error if isinstance(error, Exception) else CloudflareError("it was cut off")
             raise
         finally:
             self._is_over.set()

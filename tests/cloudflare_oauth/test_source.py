@@ -277,19 +277,7 @@ def test_faults_in_a_tenth_of_the_answers_change_nothing(api: DemoServer, tmp_pa
     for account in ACCOUNTS:
         for number in range(60):
             api.estate.add(account, client_id=str(number), redirect_uris=[f"https://{number}.example/"])
-    api.behaviour.fail_randomly(
-        faults.reset(),
-        faults.closed(),
-        faults.truncated(),
-        faults.html(502),
-        faults.html(200),
-        faults.error(500),
-        faults.rate_limited(0),
-        faults.not_json(),
-        share=0.1,
-        seed=seed,
-        at_most_in_a_row=4,
-    )
+    api.behaviour.fail_randomly(*faults.TEMPORARY, share=0.1, seed=seed, at_most_in_a_row=4)
 
     db = load(api, tmp_path)
     first = reconstruction.stored(db) == listed(api.estate)

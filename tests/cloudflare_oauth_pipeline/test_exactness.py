@@ -27,16 +27,16 @@ from cloudflare_oauth_pipeline.demo import (
     ResultInfo,
     account_id,
 )
-from cloudflare_oauth_pipeline.demo.faults import error
+from cloudflare_oauth_pipeline.demo.faults import TEMPORARY, error
 from cloudflare_oauth_pipeline.summary import Summary
 from cloudflare_oauth_pipeline.sync import sync
 from cloudflare_oauth_pipeline.target import Target
 from tests.cloudflare_oauth_pipeline import reconstruction
 from tests.cloudflare_oauth_pipeline.killed_sync import kill_at
 
-EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "7"))
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "8"))
 STEPS = int(os.environ.get("EXACTNESS_STEPS", "20"))
-LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
+LIMITS = Limits(attempts=4, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
 ACCOUNTS = [account_id(number) for number in range(3)]
 PER_PAGE = 3
 URIS = ["https://a.example/cb", "https://b.example/cb", "http://c.example/", "=1+1", "Ω"]
@@ -271,8 +271,19 @@ class Model(RuleBasedStateMachine):
         assert logged == self.changes
 
 
+class FaultyModel(Model):
+    """The same, with faults in a tenth of the answers: they change nothing."""
+
+    @initialize(seed=st.integers(0, 99))
+    def faults(self, seed: int) -> None:
+        self.api.behaviour.fail_randomly(
+            *TEMPORARY, share=0.1, seed=seed, at_most_in_a_row=LIMITS.attempts - 1
+        )
+
+
 TestExactness = Model.TestCase
-TestExactness.settings = settings(
+TestExactnessWithFaults = FaultyModel.TestCase
+TestExactness.settings = TestExactnessWithFaults.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,

@@ -138,3 +138,16 @@ def _delivered(delivery: Delivery, **drip: Any) -> Fault:
 
 def _undelivered(delivery: Delivery) -> Fault:
     return Fault(delivery.value, lambda _: Answer(0, b"", delivery=delivery))
+
+
+TEMPORARY = (
+    reset(),
+    closed(),
+    truncated(),
+    html(502),
+    html(200),
+    error(500),
+    rate_limited(0),
+    not_json(),
+)
+"""What may pass, one of each kind."""
