@@ -39,11 +39,14 @@ from cloudflare_oauth.schema import declared_schema
 from cloudflare_oauth.source import inventory_source
 
 from .exclusion import alone
+from .weight import Weight
 
 # They load parquet files as they are, and this is tested with the first.
 DESTINATIONS = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
 
-ROWS_PER_WRITE = 2_500
+# How much Arrow makes into columns at a time, and DuckDB reads of a file at a time.
+ROWS_PER_WRITE = 25_000
+CHARACTERS_PER_WRITE = 8_000_000
 
 
 def load(pipeline: dlt.Pipeline, pieces: Iterator[Rows]) -> None:
@@ -117,6 +120,7 @@ class _Files:
         self.paths: list[Path] = []
         self._folder = folder
         self._waiting: dict[str, list[JSON]] = {name: [] for name in _PLAIN}
+        self._weights = dict.fromkeys(_PLAIN, Weight())
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._closing = ExitStack()
         self._schemas = {
@@ -140,15 +144,19 @@ class _Files:
         self._load_id = dlt.current.load_package_state()["load_id"]
         rest = dict(piece)
         for name, plain in _PLAIN.items():
-            rows = piece.get(name, [])
-            rest[name] = [row for row in rows if not plain.has(row)]
-            self._waiting[name] += filter(plain.has, rows) if rest[name] else rows
-            if len(self._waiting[name]) >= ROWS_PER_WRITE:
-                self._write_waiting(name)
+            rest[name] = []
+            for row in piece.get(name, ()):
+                if not plain.has(row):
+                    rest[name].append(row)
+                    continue
+                self._waiting[name].append(row)
+                weight = self._weights[name] = self._weights[name].plus(row)
+                if weight.rows >= ROWS_PER_WRITE or weight.characters >= CHARACTERS_PER_WRITE:
+                    self._write_waiting(name)
         return rest
 
     def _write_waiting(self, name: str) -> None:
-        rows, self._waiting[name] = self._waiting[name], []
+        rows, self._waiting[name], self._weights[name] = self._waiting[name], [], Weight()
         if not rows:
             return
         root = self._root_table(name, rows)

@@ -1,10 +1,12 @@
 """How much memory DuckDB takes while a sync fills its file.
 
-It would keep whatever fits. Beyond its limit it writes to a folder beside its file, which takes longer.
+It would keep whatever fits. Beyond its limit it writes to a folder beside its file, which takes longer; but
+some of what a batch makes has to be in memory at once, or DuckDB refuses to load it.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 
 import dlt
 from dlt.destinations.exceptions import DatabaseException
@@ -12,11 +14,17 @@ from dlt.destinations.exceptions import DatabaseException
 from cloudflare_oauth.inventory import Rows
 
 from .destination import plain_client
+from .weight import Weight
 
-# Enough for a batch, if slowly: what reads has to have its part, and so has what earlier batches left.
-ONE_OF_SEVERAL_BATCHES = "150MB"
+# Enough for a batch of usual rows, if slowly: what reads has to have its part, and so has what earlier
+# batches left.
+ONE_OF_SEVERAL_BATCHES_MB = 80
 # Most syncs have no other. By then nothing is read any more.
-THE_ONLY_BATCH = "400MB"
+THE_ONLY_BATCH_MB = 400
+# What is needed at least, for certain: with two thirds of it, batches of few clients with long arrays or long
+# texts were refused.
+BYTES_PER_ROW = 50
+BYTES_PER_CHARACTER = 5
 
 
 class DuckDBMemory:
@@ -26,14 +34,24 @@ class DuckDBMemory:
         self._client = plain_client(pipeline)
         self._is_reading = True
         self._has_loaded = False
-        self._limit(ONE_OF_SEVERAL_BATCHES)
+        self._limit(ONE_OF_SEVERAL_BATCHES_MB)
 
     def while_reading(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
-        """The same pieces; if they were all in one batch, DuckDB may take more memory for it."""
+        """The same pieces; notes when there are no more."""
         yield from pieces
         self._is_reading = False
-        if not self._has_loaded:
-            self._limit(THE_ONLY_BATCH)
+
+    def while_extracted(self, batch: Iterator[Rows]) -> Iterator[Rows]:
+        """The same pieces; at their end, DuckDB may take what it needs to load them."""
+        weight = Weight()
+        for piece in batch:
+            for row in chain.from_iterable(piece.values()):
+                weight = weight.plus(row)
+            yield piece
+        is_the_only_one = not (self._is_reading or self._has_loaded)
+        least_mb = THE_ONLY_BATCH_MB if is_the_only_one else ONE_OF_SEVERAL_BATCHES_MB
+        needed_bytes = weight.rows * BYTES_PER_ROW + weight.characters * BYTES_PER_CHARACTER
+        self._limit(max(least_mb, needed_bytes // 1_000_000))
 
     def after_load(self) -> None:
         """Let DuckDB forget what the load made it keep, if it would stay while the next batch is read."""
@@ -41,9 +59,9 @@ class DuckDBMemory:
         if self._is_reading:
             # It forgets when its limit is lowered, or refuses to while something is in use.
             with suppress(DatabaseException):
-                self._limit("20MB")
-            self._limit(ONE_OF_SEVERAL_BATCHES)
+                self._limit(20)
+            self._limit(ONE_OF_SEVERAL_BATCHES_MB)
 
-    def _limit(self, limit: str) -> None:
+    def _limit(self, megabytes: int) -> None:
         with self._client as client:
-            client.execute_sql(f"SET memory_limit = '{limit}'")
+            client.execute_sql(f"SET memory_limit = '{megabytes}MB'")

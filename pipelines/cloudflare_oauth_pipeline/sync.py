@@ -38,7 +38,7 @@ def sync(
     resume_within: timedelta | None = None,
     waivers: Sequence[Waiver] = (),
     dry_run: bool = False,
-    batch_rows: int = batches.ROWS,
+    batch_rows: int | None = None,
     limits: Limits | None = None,
     observed_at: datetime | None = None,
     open_reader: OpenReader | None = None,
@@ -50,7 +50,7 @@ def sync(
     Args:
         resume_within: accounts that were read and loaded completely so recently are left out.
         waivers: hold in the view of findings, until the next sync.
-        batch_rows: load what has been read after so many rows.
+        batch_rows: load what has been read after so many rows; as `batches` says by default.
         dry_run: compare and count, and write nothing.
         observed_at: when what is new counts as first seen, and accounts as read; now by default.
         open_reader: where requests are made; on a thread of this process by default. It is opened
@@ -113,7 +113,7 @@ def _load(
     reading: AbstractContextManager[Reader],
     options: Options,
     summary: Summary,
-    batch_rows: int,
+    batch_rows: int | None,
     waivers: Sequence[Waiver],
 ) -> None:
     """Renew the views and load whole accounts, batch by batch, while the next ones are being read."""
@@ -136,7 +136,7 @@ def _load(
             for problem in update_views(pipeline, waivers):
                 options.observer(events.Warned(problem, partial=False))
             for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
-                load(pipeline, batch)
+                load(pipeline, memory.while_extracted(batch) if memory else batch)
                 if memory:
                     memory.after_load()
                 summary.accounts_loaded = summary.accounts.total()

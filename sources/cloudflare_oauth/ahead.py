@@ -17,7 +17,7 @@ from .errors import CloudflareError
 from .listing import PER_PAGE, Reading
 
 # What waits is held in memory, and was asked for in vain if the dataset cannot be opened.
-MOST_ITEMS = 20_000
+MOST_ITEMS = 15_000
 
 T = TypeVar("T")
 

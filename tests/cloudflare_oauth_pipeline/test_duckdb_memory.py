@@ -1,5 +1,6 @@
 """DuckDB gets more memory for a sync's only batch, and never keeps what an earlier batch took."""
 
+from itertools import islice
 from pathlib import Path
 
 import dlt
@@ -7,9 +8,14 @@ import duckdb
 import pytest
 
 from cloudflare_oauth import events
+from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
 from cloudflare_oauth_pipeline.destination import open_pipeline
-from cloudflare_oauth_pipeline.duckdb_memory import ONE_OF_SEVERAL_BATCHES, THE_ONLY_BATCH, DuckDBMemory
+from cloudflare_oauth_pipeline.duckdb_memory import (
+    ONE_OF_SEVERAL_BATCHES_MB,
+    THE_ONLY_BATCH_MB,
+    DuckDBMemory,
+)
 from cloudflare_oauth_pipeline.sync import sync
 from cloudflare_oauth_pipeline.target import Target
 
@@ -21,30 +27,77 @@ def limit_of(pipeline: dlt.Pipeline) -> str:
         return str((client.execute_sql(LIMIT) or [[None]])[0][0])
 
 
-def as_duckdb_says(limit: str) -> str:
-    with duckdb.connect(config={"memory_limit": limit}) as connection:
+def as_duckdb_says(megabytes: int) -> str:
+    with duckdb.connect(config={"memory_limit": f"{megabytes}MB"}) as connection:
         return str((connection.execute(LIMIT).fetchone() or [None])[0])
 
 
 def test_the_only_batch_gets_more(tmp_path: Path) -> None:
     """As soon as all is read, and nothing was loaded."""
     with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
-        pieces = DuckDBMemory(pipeline).while_reading(iter([{}]))
+        memory = DuckDBMemory(pipeline)
+        pieces = memory.while_extracted(memory.while_reading(iter([{}])))
         next(pieces)
-        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES)
+        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES_MB)
         assert list(pieces) == []
-        assert limit_of(pipeline) == as_duckdb_says(THE_ONLY_BATCH)
+        assert limit_of(pipeline) == as_duckdb_says(THE_ONLY_BATCH_MB)
 
 
 def test_the_last_of_several_batches_does_not(tmp_path: Path) -> None:
     """What the earlier ones left needs its place, too."""
     with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
         memory = DuckDBMemory(pipeline)
-        pieces = memory.while_reading(iter([{}, {}]))
-        next(pieces)
+        reading = memory.while_reading(iter([{}, {}]))
+        assert len(list(memory.while_extracted(islice(reading, 1)))) == 1
         memory.after_load()
-        assert len(list(pieces)) == 1
-        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES)
+        assert len(list(memory.while_extracted(reading))) == 1
+        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES_MB)
+
+
+ROW = {"client_id": "client", "scopes": ["scope"] * 999}
+CHANGE = {"document_before": "b" * 1_000, "document_after": "a" * 1_000}
+
+
+@pytest.mark.parametrize("is_only", [True, False], ids=["the only one", "one of two"])
+@pytest.mark.parametrize(
+    ("piece", "needed"),
+    [({"oauth_clients": [ROW] * 10_000}, 500), ({"oauth_client_changes": [CHANGE] * 50_000}, 502)],
+    ids=["long arrays", "long documents"],
+)
+def test_a_batch_of_long_rows_gets_what_it_needs(
+    tmp_path: Path, piece: Rows, needed: int, is_only: bool
+) -> None:
+    """50 bytes for each row and each element of an array, 5 for each character of a document."""
+    with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
+        memory = DuckDBMemory(pipeline)
+        reading = memory.while_reading(iter([piece] if is_only else [piece, {}]))
+        for _ in memory.while_extracted(reading if is_only else islice(reading, 1)):
+            pass
+        assert limit_of(pipeline) == as_duckdb_says(needed)
+        memory.after_load()
+        assert limit_of(pipeline) == as_duckdb_says(needed if is_only else ONE_OF_SEVERAL_BATCHES_MB)
+
+
+@pytest.mark.parametrize(
+    ("clients", "elements", "length"),
+    [(1_000, 50, 500), (1_000, 3, 20_000), (50, 5_000, 20)],
+    ids=["many long elements", "few very long ones", "very many"],
+)
+def test_long_rows_are_loaded_in_several_batches(
+    api: DemoServer, tmp_path: Path, clients: int, elements: int, length: int
+) -> None:
+    """DuckDB would refuse them with what is enough for usual rows."""
+    uris = [f"https://example.com/{number}".ljust(length, "x") for number in range(elements)]
+    for name in "ab":
+        for number in range(clients):
+            api.estate.add(account_id(name), client_id=f"client-{number}", redirect_uris=uris)
+    db = tmp_path / "clients.duckdb"
+
+    sync(Target(db=db, pipelines_dir=tmp_path), api_token=DEMO_TOKEN, base_url=api.base_url, batch_rows=1)
+
+    with duckdb.connect(str(db)) as connection:
+        rows = connection.execute("SELECT count(*) FROM cloudflare.oauth_clients__redirect_uris").fetchone()
+    assert rows == (2 * clients * elements,)
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["by option", "by dlt"])
@@ -69,4 +122,4 @@ def test_between_batches_the_limit_is_as_it_was(
     target = Target(db=None if configured else db, pipelines_dir=tmp_path)
     sync(target, api_token=DEMO_TOKEN, base_url=api.base_url, batch_rows=1, observer=look)
 
-    assert limits == [(as_duckdb_says("333MB" if configured else ONE_OF_SEVERAL_BATCHES),)] * 3
+    assert limits == [(as_duckdb_says(333 if configured else ONE_OF_SEVERAL_BATCHES_MB),)] * 3
