@@ -1,7 +1,7 @@
 """How many rows the tables of clients hold: `python -m benchmarks.rows DATABASE`.
 
-A program, because the process that starts the contenders has to stay small: the kernel counts what it
-occupies as the peak of each of them.
+A program, because the process that starts the contenders shares the machine's memory and caches with them,
+and has to stay small.
 """
 
 import json

@@ -25,10 +25,10 @@ class ExitCode(IntEnum):
 
 @dataclass
 class Summary:
-    """Counts of one sync; an observer of the source, told from more than one thread.
+    """Counts of one sync; an observer of the source, which may be told from two threads.
 
-    Requests are counted on the thread that makes them and accounts on the thread that compares
-    them, so no counter has two writers.
+    If requests are made on a thread of this process, that one counts them, and the one that compares counts
+    accounts; so no counter has two writers.
     """
 
     sync_id: str

@@ -7,7 +7,7 @@ The data's way, one module a step:
     answers         what came of it: a result, or what went wrong
     listing         pages to a listing that is proven whole, or known not to be
     rows            items to typed rows, or rejections (secrecy: what is dropped)
-    async_reader    every account's listing, several requests at a time
+    async_reader    every account's listing, several requests at a time (ahead: what is begun early)
     reader          the same for who does not wait in an event loop: on a thread or in a process
     stored          what the dataset holds
     comparison      a listing against what is stored: what to write, what to log

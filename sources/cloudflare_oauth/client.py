@@ -28,7 +28,7 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def prepare() -> None:
+def warm_up() -> None:
     """Load what the first client would otherwise have to wait for."""
     # httpx imports it when it is first used.
     import httpcore  # noqa: F401

@@ -23,7 +23,7 @@ import anyio.to_thread
 from . import events
 from .ahead import Begun
 from .async_reader import AsyncReader, open_async_reader
-from .client import prepare
+from .client import warm_up
 from .errors import CloudflareOAuthError
 from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes
 from .reader_process import Said
@@ -145,7 +145,7 @@ def _end() -> None:
 async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
     scopes = Begun[CheckedListing]()
     # The other process is still importing dlt.
-    prepare()
+    warm_up()
     async with (
         open_async_reader(await inbox.next(), outbox.observe) as reader,
         anyio.create_task_group() as beside,

@@ -159,6 +159,21 @@ def test_it_may_begin_before_it_is_opened(
     assert len(api.requests) == 3 + requests * is_anew
 
 
+@pytest.mark.parametrize("open_reader", [open_reader_thread, open_reader_process])
+def test_nobody_waits_in_the_dark(api: DemoServer, open_reader: OpenReader) -> None:
+    """While an account takes its time, None comes, so that what was read before can be loaded meanwhile."""
+    api.estate.add(A, client_id="client")
+    goes_on = threading.Event()
+
+    with open_reader(settings(api, limits=None), events.ignore) as reader:
+        reader.accounts({})
+        api.behaviour.between = lambda *_: goes_on.wait(20) and None
+        readings = reader.oauth_clients([(A, {})])
+        assert next(readings) is None
+        goes_on.set()
+        assert [reading.account_id for reading in readings if reading] == [A]
+
+
 def test_its_death_is_no_empty_answer(api: DemoServer) -> None:
     """Killed while it reads an account: an error that says so, and no reading of that account."""
     for number in range(60):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudflare_oauth_pipeline.demo import DEMO_EMAIL, DEMO_KEY, DemoServer, account_id, quota
+from cloudflare_oauth_pipeline.demo import DEMO_EMAIL, DEMO_KEY, DemoServer, account_id, faults, quota
 from tests.cloudflare_oauth_pipeline.conftest import DB, Run, rows
 
 A, B = account_id("a"), account_id("b")
@@ -414,16 +414,32 @@ def test_the_token_is_nowhere(
 
 
 def test_what_was_waited_for_the_quota_is_told_by_account(api: DemoServer, run: Run) -> None:
-    """In `account_syncs` as in the summary: who waited, and for how long."""
+    """In `account_syncs` as in the summary: who waited, and for how long. The user sees it when it begins."""
     accounts = [account_id(f"account-{number}") for number in range(8)]
     for account in accounts:
         api.estate.add(account, client_id="client")
     api.behaviour.quota = quota.Quota(6, 2)
 
-    summary = run("sync", "--format", "json").json
+    done = run("sync", "--format", "json")
 
+    summary = done.json
+    assert re.search(
+        r"^waiting [12] s: \d of 6 requests are left, kept for your other tools$", done.stderr, re.M
+    )
     waited = dict(rows("SELECT account_id, waited_seconds FROM account_syncs"))
     assert waited.keys() == set(accounts)
     assert all(0 <= seconds < 10 for seconds in waited.values())
     assert sum(seconds > 0.5 for seconds in waited.values()) >= 2
     assert summary["waited_seconds"] > 0.5
+
+
+def test_what_was_tried_again_is_counted(api: DemoServer, run: Run) -> None:
+    """In the summary, and by account; and the user sees why nothing happens meanwhile."""
+    api.estate.add(A, client_id="client")
+    api.behaviour.fail_next(faults.error(500), faults.rate_limited(1))
+
+    done = run("sync", "--format", "json")
+
+    counted = {name: done.json[name] for name in ("status", "requests", "retries", "rate_limited")}
+    assert counted == {"status": "complete", "requests": 5, "retries": 2, "rate_limited": 1}
+    assert "waiting 1 s: Cloudflare's rate limit (429)" in done.stderr

@@ -1,5 +1,6 @@
 """Long runs load what they have read as they go, and can be resumed."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloudflare_oauth import events
+from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth_pipeline import batches
 from cloudflare_oauth_pipeline.demo import DEMO_TOKEN, DemoServer, account_id
 from cloudflare_oauth_pipeline.errors import InterruptedSyncError
@@ -44,10 +46,17 @@ def test_a_batch_is_whole_pieces_up_to_so_many_rows() -> None:
 
 
 def test_a_batch_ends_after_so_many_seconds() -> None:
-    """Also if few rows have come."""
+    """Also if few rows have come, and nothing more comes for a while."""
     pieces = [{"a": [{}]}] * 3
 
     assert len(list(map(list, batches.cut(iter(pieces), rows=100, seconds=0)))) == 3
+
+    def silence() -> Iterator[Rows]:
+        yield {"a": [{}]}
+        while True:
+            yield {}
+
+    assert next(map(list, batches.cut(silence(), seconds=0.01)))[0] == {"a": [{}]}
 
 
 @pytest.mark.usefixtures("estate")
