@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from typing import Any
 
@@ -29,7 +30,9 @@ def main() -> None:
         # It gets ready while this process reads its options.
         from cloudflare_oauth.reader_process import prepare
 
-        prepare()
+        with suppress(OSError):
+            # If it cannot be started at all, `sync` says so.
+            prepare()
         if not any(argument.startswith("--destination") for argument in sys.argv):
             # DuckDB is loaded without them; of other destinations nobody knows.
             sys.meta_path.insert(0, _WithoutArrays())

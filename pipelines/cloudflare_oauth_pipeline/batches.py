@@ -6,11 +6,15 @@ from itertools import chain
 
 from cloudflare_oauth.inventory import Rows
 
+from .weight import characters_of
+
 # A load has a fixed cost of about half a second: little against a minute of reading, or these rows. The
 # first batch, beside which most syncs have no other, may be larger: nothing of earlier ones is in memory yet.
 FIRST_ROWS = 44_000
 ROWS = 25_000
 SECONDS = 60.0
+# More than so many usual rows have; they are held in memory when they are loaded.
+CHARACTERS = 50_000_000
 
 
 def cut(
@@ -18,8 +22,8 @@ def cut(
 ) -> Iterator[Iterator[Rows]]:
     """Batches of pieces, each to be used up before the next; none is empty.
 
-    A batch ends after so many rows (by default `FIRST_ROWS`, then `ROWS`) or seconds, whichever comes
-    first, and never within a piece.
+    A batch ends after so many rows (by default `FIRST_ROWS`, then `ROWS`), characters of long texts
+    (`CHARACTERS`) or seconds, whichever comes first, and never within a piece.
     """
     rows_of_next = rows or FIRST_ROWS
     for piece in pieces:
@@ -30,10 +34,12 @@ def cut(
 
 def _batch(pieces: Iterator[Rows], rows: int, seconds: float) -> Iterator[Rows]:
     ends_at = time.monotonic() + seconds
+    characters = CHARACTERS
     for piece in pieces:
         yield piece
         rows -= _size(piece)
-        if rows <= 0 or time.monotonic() >= ends_at:
+        characters -= sum(map(characters_of, chain.from_iterable(piece.values())))
+        if min(rows, characters) <= 0 or time.monotonic() >= ends_at:
             return
 
 

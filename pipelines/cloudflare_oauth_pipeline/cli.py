@@ -209,7 +209,7 @@ def _run_sync(target: Target, **options: Any) -> None:
 
         run_sync(target, **options)
     except KeyboardInterrupt:
-        raise InterruptedSyncError("interrupted: nothing was loaded yet") from None
+        raise InterruptedSyncError("interrupted: the next sync does what is left") from None
 
 
 @app.command()

@@ -39,7 +39,7 @@ from cloudflare_oauth.schema import declared_schema
 from cloudflare_oauth.source import inventory_source
 
 from .exclusion import alone
-from .weight import Weight
+from .weight import characters_of, elements_of
 
 # They load parquet files as they are, and this is tested with the first.
 DESTINATIONS = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
@@ -120,7 +120,8 @@ class _Files:
         self.paths: list[Path] = []
         self._folder = folder
         self._waiting: dict[str, list[JSON]] = {name: [] for name in _PLAIN}
-        self._weights = dict.fromkeys(_PLAIN, Weight())
+        self._rows = dict.fromkeys(_PLAIN, 0)
+        self._characters = dict.fromkeys(_PLAIN, 0)
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._closing = ExitStack()
         self._schemas = {
@@ -150,13 +151,15 @@ class _Files:
                     rest[name].append(row)
                     continue
                 self._waiting[name].append(row)
-                weight = self._weights[name] = self._weights[name].plus(row)
-                if weight.rows >= ROWS_PER_WRITE or weight.characters >= CHARACTERS_PER_WRITE:
+                self._rows[name] += 1 + elements_of(row)
+                self._characters[name] += characters_of(row)
+                if self._rows[name] >= ROWS_PER_WRITE or self._characters[name] >= CHARACTERS_PER_WRITE:
                     self._write_waiting(name)
         return rest
 
     def _write_waiting(self, name: str) -> None:
-        rows, self._waiting[name], self._weights[name] = self._waiting[name], [], Weight()
+        rows, self._waiting[name] = self._waiting[name], []
+        self._rows[name] = self._characters[name] = 0
         if not rows:
             return
         root = self._root_table(name, rows)

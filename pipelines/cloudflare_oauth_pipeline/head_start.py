@@ -46,10 +46,14 @@ def begin_to_read(
     excluded = checked_account_ids(exclude_account_ids)
     head_start = _HeadStart(file, _state(file))
     if _is_in_use(file):
-        # Somebody writes: this sync is going to end as soon as it sees that, too.
+        # This sync is going to end as soon as it sees that, too.
         return reader_process.open_reader_process
     settings = Settings(connection=connection, concurrency=concurrency, quota_share=quota_share)
-    reader_process.begin(settings, excluded)
+    try:
+        reader_process.begin(settings, excluded)
+    except OSError:
+        # No process can be started now. If that is still so when it is needed, it will be told.
+        return reader_process.open_reader_process
     return head_start.open_reader
 
 
@@ -84,7 +88,11 @@ def _state(file: Path) -> object:
 
 
 def _is_in_use(file: Path) -> bool:
-    """Whether a process has the DuckDB file open, by DuckDB's lock on it; False where that is unknown."""
+    """Whether another process keeps the DuckDB file from being opened, by DuckDB's lock on it.
+
+    Only for a process that has not opened the file itself: it would lose its own locks. Where that cannot be
+    known, nobody does; and what cannot be opened for writing counts as kept.
+    """
     if os.name != "posix":
         return False
     import fcntl

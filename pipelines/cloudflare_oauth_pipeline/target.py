@@ -47,8 +47,13 @@ class Target:
         Raises:
             UsageError: it cannot.
         """
-        if not file.absolute().parent.is_dir():
-            raise UsageError(f"--db {file}: the folder {file.absolute().parent} does not exist.")
+        folder = file.absolute().parent
+        try:
+            exists = folder.is_dir()
+        except OSError as error:
+            raise UsageError(f"--db {file}: the folder {folder} cannot be used: {error.strerror}.") from None
+        if not exists:
+            raise UsageError(f"--db {file}: the folder {folder} does not exist.")
         if file.stem.lower() == self.dataset.lower():
             # In DuckDB's SQL, `name.table` could then be either.
             raise UsageError(

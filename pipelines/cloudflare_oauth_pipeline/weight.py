@@ -1,18 +1,16 @@
-"""How much there is of rows that may be long: arrays become rows, and documents are texts."""
-
-from typing import NamedTuple
+"""How much a row is beside others: arrays become rows, and documents and other texts may be long."""
 
 from cloudflare_oauth.content import JSON
 
+# Usual columns are not counted: that every row has them is known.
+LONG_TEXT = 256
 
-class Weight(NamedTuple):
-    """Rows, with those that arrays become, and characters of documents."""
 
-    rows: int = 0
-    characters: int = 0
+def elements_of(row: JSON) -> int:
+    """How many elements the arrays of a row have."""
+    return sum(len(value) for value in row.values() if type(value) is list)
 
-    def plus(self, row: JSON) -> "Weight":
-        """This and one row more."""
-        elements = sum(len(value) for value in row.values() if type(value) is list)
-        documents = len(row.get("document_before") or "") + len(row.get("document_after") or "")
-        return Weight(self.rows + 1 + elements, self.characters + documents)
+
+def characters_of(row: JSON) -> int:
+    """How many characters the long texts of a row have."""
+    return sum(len(value) for value in row.values() if type(value) is str and len(value) > LONG_TEXT)

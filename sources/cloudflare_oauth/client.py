@@ -16,7 +16,7 @@ from . import events
 from .answers import Answer, TemporaryError, checked, retry_after_seconds
 from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits, is_loopback
 from .errors import NotFoundError, RequestFailedError
-from .quota import Quota, QuotaError
+from .quota import SHORTEST_WAIT_SECONDS, Quota, QuotaError
 
 USER_AGENT = "cloudflare-oauth-clients"
 RATE_LIMIT = "Cloudflare's rate limit (429)"
@@ -86,7 +86,9 @@ class CloudflareClient:
             for _ in range(concurrency)
         ]
         self._idle = list(self._connections)
-        self._unanswered = 0
+        # In a row, of any account.
+        self._unanswered = self._refused = 0
+        self._answered_at = time.monotonic()
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,7 +141,7 @@ class CloudflareClient:
             error = state.outcome.exception() if state.outcome else None
             asked_seconds = error.retry_after_seconds if isinstance(error, TemporaryError) else None
             is_limited = isinstance(error, TemporaryError) and error.http_status == 429
-            if is_limited and asked_seconds is not None:
+            if is_limited and asked_seconds and asked_seconds >= SHORTEST_WAIT_SECONDS:
                 # The quota's gate already holds every request back for as long as was asked.
                 return 0.0
             seconds = max(asked_seconds or 0.0, backoff(state))
@@ -179,7 +181,8 @@ class CloudflareClient:
                     try:
                         response = await self._answer(path, params)
                         http_status = response.status_code
-                        self._unanswered = 0
+                        self._unanswered, self._answered_at = 0, time.monotonic()
+                        self._refused = self._refused + 1 if http_status == 429 else 0
                     finally:
                         self._observer(events.RequestDone(http_status, retry))
         except (httpx.TimeoutException, TimeoutError):
@@ -197,11 +200,20 @@ class CloudflareClient:
         return response
 
     def _check_that_it_answers(self, subject: str) -> None:
-        if self._unanswered >= self.limits.unanswered_in_a_row:
-            raise RequestFailedError(
-                f"{subject}: not asked, because the last {self._unanswered} requests got no answer from "
-                f"{self._host}; sync again when it can be reached"
+        silent_seconds = time.monotonic() - self._answered_at
+        reason = None
+        if self._refused >= self.limits.refused_in_a_row:
+            reason = f"Cloudflare refused the last {self._refused} requests (429); sync again later"
+        elif (
+            self._unanswered >= self.limits.unanswered_in_a_row
+            and silent_seconds >= self.limits.unanswered_seconds
+        ):
+            reason = (
+                f"the last {self._unanswered} requests got no answer from {self._host}; "
+                "sync again when it can be reached"
             )
+        if reason:
+            raise RequestFailedError(f"{subject}: not asked, because {reason}")
 
     async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
         # The one that was used last, so that no more are opened than are needed. The clock starts now, not

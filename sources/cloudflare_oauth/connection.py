@@ -41,7 +41,8 @@ class Connection:
 class Limits:
     """How long a request may take and how often it is tried; seconds.
 
-    After so many requests `unanswered_in_a_row`, of any account, nobody asks any more.
+    After so many requests `unanswered_in_a_row`, for so long, or `refused_in_a_row` with 429, of any
+    account, nobody asks any more.
     """
 
     connect_seconds: float = 10.0
@@ -51,7 +52,9 @@ class Limits:
     first_backoff_seconds: float = 0.5
     longest_backoff_seconds: float = 20.0
     backoff_budget_seconds: float = 60.0
-    unanswered_in_a_row: int = 200
+    unanswered_in_a_row: int = 40
+    unanswered_seconds: float = 300.0
+    refused_in_a_row: int = 50
 
 
 def is_loopback(host: str) -> bool:

@@ -95,9 +95,7 @@ class Quota:
         # Of a window that is over, and of which no answer tells any more, nothing is known.
         windows = {name: one for name, one in self._windows.items() if name in told or now < one.resets_at}
         self._windows, self._is_known = windows, True
-        if told or windows:
-            self._documented = None
-        elif self._documented is None:
+        if not told and not windows and self._documented is None:
             self._documented = _DocumentedQuota(self._share)
             # The request that found it out counts, too.
             self._documented.take()
@@ -134,7 +132,7 @@ class Quota:
         if not self._is_known or len(windows) < len(self._windows):
             # One request alone finds out what is left.
             return self._in_flight == 0
-        return self._documented is None or self._documented.take()
+        return bool(windows) or self._documented is None or self._documented.take()
 
     async def _wait(self) -> None:
         now = time.monotonic()

@@ -20,6 +20,10 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d
 _BIGINT = range(-(2**63), 2**63)
 _OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
 _TEXTS = frozenset({str})
+# Each array is a table, and dlt names files by tables: some 255 bytes are the end of that.
+LONGEST_PATH = 100
+# dlt goes down by recursion.
+DEEPEST = 20
 _PRIVATE_USE = ("\ue000", "\uf8ff")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -199,14 +203,23 @@ def _check_storable(name: str, value: Any) -> None:
         raise _UnfitError(f"{name}: a number too large for a double")
 
 
-def _untyped(column: str, value: Any) -> Any:
+def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> Any:
     """A value of a field that nobody declared, as it is, without the nulls of its objects."""
+    if not isinstance(value, dict | list):
+        _check_storable(column, value)
+        return value
+    if not levels:
+        raise _UnfitError(f"{column}: nested too deeply")
+    path = path or column
     if isinstance(value, dict):
-        return {name: _untyped(column, item) for name, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_untyped(column, item) for item in value]
-    _check_storable(column, value)
-    return value
+        return {
+            name: _untyped(column, item, f"{path}__{name}", levels - 1)
+            for name, item in value.items()
+            if item is not None
+        }
+    if len(path) > LONGEST_PATH:
+        raise _UnfitError(f"{column[:LONGEST_PATH]}: too long a name for a table")
+    return [_untyped(column, item, f"{path}__list", levels - 1) for item in value]
 
 
 def _check_names(document: JSON) -> None:

@@ -64,7 +64,7 @@ def test_other_accounts_are_read_while_one_says_how_many_pages_it_has(api: DemoS
         api.estate.add(large, client_id=f"client-{number}")
     for account in small:
         api.estate.add(account, client_id="client")
-    api.behaviour.latency_seconds = 0.05
+    api.behaviour.latency_seconds = 0.15
 
     # The first request of all goes alone: nobody knows the quota yet.
     read(api, [small[0], large, *small[1:]], 6)

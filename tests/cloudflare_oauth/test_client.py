@@ -212,10 +212,20 @@ def test_a_429_for_longer_than_a_block_lasts_ends_every_request(api: DemoServer)
     assert all("3600 seconds" in one or "3599 seconds" in one for one in told)
 
 
-def test_a_server_that_is_gone_is_not_asked_for_ever(api: DemoServer) -> None:
-    """After so many requests without an answer nobody asks any more, and each says why."""
-    api.behaviour.fail_randomly(faults.reset(), share=1)
-    limits = replace(LIMITS, unanswered_in_a_row=30)
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (faults.reset(), "got no answer from 127.0.0.1; sync again when it can be reached"),
+        (faults.rate_limited(None), "(429); sync again later"),
+        (faults.rate_limited(0), "(429); sync again later"),
+    ],
+    ids=["no answer", "refused", "refused for no time"],
+)
+def test_a_server_that_does_not_answer_is_not_asked_for_ever(
+    api: DemoServer, fault: Fault, reason: str
+) -> None:
+    """After so many requests in vain nobody asks any more, and each says why."""
+    limits = replace(LIMITS, unanswered_in_a_row=30, unanswered_seconds=0, refused_in_a_row=30)
     told = []
 
     async def get(client: CloudflareClient, page: int) -> None:
@@ -224,18 +234,35 @@ def test_a_server_that_is_gone_is_not_asked_for_ever(api: DemoServer) -> None:
         told.append(str(raised.value))
 
     async def ask() -> None:
-        async with (
-            CloudflareClient(connection_to(api), limits=limits) as client,
-            anyio.create_task_group() as tasks,
-        ):
-            for page in range(1, 1_001):
-                tasks.start_soon(get, client, page)
+        async with CloudflareClient(connection_to(api), limits=limits) as client:
+            await _get(client, 1)
+            api.behaviour.fail_randomly(fault, share=1)
+            async with anyio.create_task_group() as tasks:
+                for page in range(1, 1_001):
+                    tasks.start_soon(get, client, page)
 
     anyio.run(ask)
 
     assert len(told) == 1_000
-    assert 30 <= len(api.requests) <= 30 + 8
-    assert "others: not asked, because the last 3" in told[-1]
+    assert 1 + 30 <= len(api.requests) <= 1 + 30 + 8
+    assert told[-1].startswith("others: not asked, because ")
+    assert told[-1].endswith(reason)
+
+
+def test_an_outage_that_was_short_is_not_the_end(api: DemoServer) -> None:
+    """Many requests in vain, but not for long: those that come later are made."""
+    limits = replace(LIMITS, unanswered_in_a_row=10, unanswered_seconds=20)
+
+    async def ask() -> None:
+        async with CloudflareClient(connection_to(api), limits=limits) as client:
+            await _get(client, 1)
+            api.behaviour.fail_next(*[faults.reset()] * 50)
+            for page in range(1, 11):
+                with pytest.raises(RequestFailedError, match="could not be reached"):
+                    await _get(client, page)
+            await _get(client, 1)
+
+    anyio.run(ask)
 
 
 async def _get(client: CloudflareClient, page: int) -> None:

@@ -59,7 +59,7 @@ def test_an_enforced_quota_is_used_and_never_exceeded(
     assert all(used >= 0.85 * allowed for used in enforced.windows[:-1])
     assert len(enforced.windows) == 3
     assert len(waits) == 2
-    assert all("kept for your other tools" in wait.reason and 1 < wait.seconds < 2.5 for wait in waits)
+    assert all("kept for your other tools" in wait.reason and 0.5 < wait.seconds < 2.5 for wait in waits)
 
 
 def test_what_others_have_used_is_not_used_again(api: DemoServer) -> None:
@@ -177,22 +177,18 @@ def test_a_window_that_is_over_opens_no_other() -> None:
 def test_headers_that_stop_leave_the_documented_quota() -> None:
     """As soon as the windows that were told are over."""
 
-    async def run() -> int:
-        gate, made = Quota(), 0
-        gate.learn({"ratelimit": '"default";r=900;t=0', "ratelimit-policy": '"default";q=1200;w=300'})
-        with anyio.move_on_after(5):
-            while True:
-                async with gate.request():
-                    made += 1
-                gate.learn({})
-                if made == 1_080:
-                    return made + held_back_now(gate)
-        return made
+    gate = Quota()
+    gate.learn({"ratelimit": '"default";r=900;t=0', "ratelimit-policy": '"default";q=1200;w=300'})
 
-    def held_back_now(gate: Quota) -> int:
-        return 0 if gate._may_go(time.monotonic()) else 1
+    async def run() -> None:
+        for _ in range(1_080):
+            async with gate.request():
+                pass
+            gate.learn({})
 
-    assert anyio.run(run) == 1_081
+    anyio.run(run)
+
+    assert held_back(gate)
 
 
 @pytest.mark.parametrize(

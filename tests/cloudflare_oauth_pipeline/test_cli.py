@@ -5,6 +5,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -443,3 +444,50 @@ def test_what_was_tried_again_is_counted(api: DemoServer, run: Run) -> None:
     counted = {name: done.json[name] for name in ("status", "requests", "retries", "rate_limited")}
     assert counted == {"status": "complete", "requests": 5, "retries": 2, "rate_limited": 1}
     assert "waiting 1 s: Cloudflare's rate limit (429)" in done.stderr
+
+
+def nested(kind: str, depth: int) -> Any:
+    """A value so deep, of arrays or of objects."""
+    value: Any = "deep"
+    for _ in range(depth):
+        value = [value] if kind == "arrays" else {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_loaded"),
+    [
+        ({"new": nested("arrays", 10)}, True),
+        ({"new": nested("objects", 10)}, True),
+        ({"new": nested("arrays", 30)}, False),
+        ({"new": nested("arrays", 100)}, False),
+        ({"new": nested("objects", 100)}, False),
+        ({"new": nested("objects", 400)}, False),
+        ({"a" * 100: ["b"]}, True),
+        ({"a" * 250: ["b"]}, False),
+        ({"a" * 250: "b"}, True),
+    ],
+    ids=lambda value: str(value)[:25],
+)
+def test_what_dlt_could_not_load_is_rejected(
+    api: DemoServer, run: Run, fields: dict[str, Any], is_loaded: bool
+) -> None:
+    """Nested too deeply, or an array of too long a name: everything else is loaded, and it is told."""
+    api.estate.add(A, client_id="strange", **fields)
+    api.estate.add(A, client_id="usual")
+
+    done = run("sync", "--format", "json")
+
+    assert done.exit_code == (0 if is_loaded else 3), done.stderr
+    assert done.json["clients"]["rejected"] == (0 if is_loaded else 1)
+    stored = [client for (client,) in rows("SELECT client_id FROM oauth_clients ORDER BY 1")]
+    assert stored == (["strange", "usual"] if is_loaded else ["usual"])
+
+
+def test_a_folder_that_cannot_be_used_is_wrong_usage(api: DemoServer, run: Run) -> None:
+    """The system says why, and nothing is requested."""
+    done = run("sync", "--db", f"{'x' * 300}/clients.duckdb")
+
+    assert done.exit_code == 2
+    assert "cannot be used: File name too long" in done.stderr
+    assert not api.requests

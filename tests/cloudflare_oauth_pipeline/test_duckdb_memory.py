@@ -79,25 +79,27 @@ def test_a_batch_of_long_rows_gets_what_it_needs(
 
 
 @pytest.mark.parametrize(
-    ("clients", "elements", "length"),
-    [(1_000, 50, 500), (1_000, 3, 20_000), (50, 5_000, 20)],
-    ids=["many long elements", "few very long ones", "very many"],
+    ("clients", "elements", "length", "is_unfit"),
+    [(1_000, 50, 500, False), (1_000, 3, 20_000, False), (50, 5_000, 20, False), (1_000, 3, 20_000, True)],
+    ids=["many long elements", "few very long ones", "very many", "rejected"],
 )
 def test_long_rows_are_loaded_in_several_batches(
-    api: DemoServer, tmp_path: Path, clients: int, elements: int, length: int
+    api: DemoServer, tmp_path: Path, clients: int, elements: int, length: int, is_unfit: bool
 ) -> None:
     """DuckDB would refuse them with what is enough for usual rows."""
+    extra = {"created_at": "yesterday"} if is_unfit else {}
     uris = [f"https://example.com/{number}".ljust(length, "x") for number in range(elements)]
     for name in "ab":
         for number in range(clients):
-            api.estate.add(account_id(name), client_id=f"client-{number}", redirect_uris=uris)
+            api.estate.add(account_id(name), client_id=f"client-{number}", redirect_uris=uris, **extra)
     db = tmp_path / "clients.duckdb"
 
     sync(Target(db=db, pipelines_dir=tmp_path), api_token=DEMO_TOKEN, base_url=api.base_url, batch_rows=1)
 
     with duckdb.connect(str(db)) as connection:
-        rows = connection.execute("SELECT count(*) FROM cloudflare.oauth_clients__redirect_uris").fetchone()
-    assert rows == (2 * clients * elements,)
+        table = "rejected_rows" if is_unfit else "oauth_clients__redirect_uris"
+        rows = connection.execute(f"SELECT count(*) FROM cloudflare.{table}").fetchone()
+    assert rows == (2 * clients * (1 if is_unfit else elements),)
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["by option", "by dlt"])
