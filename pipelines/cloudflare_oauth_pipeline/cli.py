@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +32,29 @@ from .demo_sync import DEFAULT_DAYS, run_demo
 from .errors import InterruptedSyncError, SyncError, UsageError
 from .head_start import begin_to_read
 from .moments import parse_age, parse_since
+from .options import (
+    Accounts,
+    Concurrency,
+    Dataset,
+    Db,
+    Destination,
+    Excluded,
+    Format,
+    MaxDeleteFraction,
+    OutputFormat,
+    PipelineName,
+    ProgressMode,
+    ProgressOption,
+    QuotaShare,
+    RowsFormat,
+    Severity,
+    TextFormat,
+    WaiversFile,
+)
 from .progress import show_progress
 from .spreadsheet import print_csv
 from .summary import ExitCode, Summary
-from .target import DEFAULT_DATASET, DEFAULT_DB, DEFAULT_PIPELINE_NAME, Target
-from .waivers import DEFAULT_FILE as DEFAULT_WAIVERS
+from .target import DEFAULT_DATASET, DEFAULT_PIPELINE_NAME, Target
 from .waivers import load_waivers
 
 app = typer.Typer(
@@ -48,87 +65,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    table = "table"
-    json = "json"
-
-
-class TextFormat(StrEnum):
-    """How rows are printed."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-
-
-class Severity(StrEnum):
-    """How dangerous a finding is."""
-
-    low = "low"
-    medium = "medium"
-    high = "high"
-    critical = "critical"
-
-
-class ProgressMode(StrEnum):
-    """Whether progress is shown; what went wrong always is."""
-
-    auto = "auto"
-    off = "off"
-
-
-Accounts = Annotated[
-    list[str] | None,
-    typer.Option("--account", metavar="ID", help="Read this account; repeatable. Then none are listed."),
-]
-Excluded = Annotated[
-    list[str] | None,
-    typer.Option("--exclude-account", metavar="ID", help="Leave this account out; repeatable."),
-]
-Destination = Annotated[
-    str, typer.Option(metavar="NAME", help="Any dlt destination, configured as dlt configures it.")
-]
-Db = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="DuckDB file.", show_default=str(DEFAULT_DB)),
-]
-Dataset = Annotated[str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")]
-PipelineName = Annotated[
-    str, typer.Option(metavar="NAME", help="Name of the dlt pipeline; give each shard of a dataset its own.")
-]
-Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Requests in flight at once.")]
-QuotaShare = Annotated[
-    float,
-    typer.Option(
-        metavar="F",
-        min=0.01,
-        max=1.0,
-        help="Largest part of Cloudflare's quota to use; the rest is left to your other tools.",
-    ),
-]
-MaxDeleteFraction = Annotated[
-    float,
-    typer.Option(
-        metavar="F",
-        min=0.0,
-        max=1.0,
-        help="Largest part of an account's known clients that may vanish at once; beyond it they are kept. "
-        "Asked of accounts with 10 known clients or more.",
-    ),
-]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
-RowsFormat = Annotated[TextFormat, typer.Option("--format", help="How the rows are printed.")]
-WaiversFile = Annotated[
-    Path | None,
-    typer.Option("--waivers", metavar="PATH", help="Waivers (TOML).", show_default=str(DEFAULT_WAIVERS)),
-]
-ProgressOption = Annotated[
-    ProgressMode, typer.Option(help="`auto`: live on a terminal, plain lines elsewhere.")
-]
 
 
 @app.command()
@@ -225,9 +161,7 @@ def changes(
     db: Db = None,
     dataset: Dataset = DEFAULT_DATASET,
     pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
-    output: Annotated[
-        TextFormat, typer.Option("--format", help="How the log is printed.")
-    ] = TextFormat.table,
+    output: RowsFormat = TextFormat.table,
 ) -> None:
     """Show the change log: which clients were created, updated and deleted, and what of them.
 
@@ -270,9 +204,7 @@ def findings(
     db: Db = None,
     dataset: Dataset = DEFAULT_DATASET,
     pipeline_name: PipelineName = DEFAULT_PIPELINE_NAME,
-    output: Annotated[
-        TextFormat, typer.Option("--format", help="How the findings are printed.")
-    ] = TextFormat.table,
+    output: RowsFormat = TextFormat.table,
 ) -> None:
     """Show which clients are dangerous, why, and how to mend it.
 

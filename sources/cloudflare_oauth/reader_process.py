@@ -81,7 +81,7 @@ class ProcessReader:
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
             # Ctrl-C in a terminal is for this process alone, which decides what becomes of the other.
-            process_group=0,
+            process_group=0 if os.name == "posix" else None,
         )
         self._questions = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)
