@@ -101,7 +101,9 @@ class _Lines:
             self._console.print(f"reading {event.accounts} accounts")
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._console.print(f"{self._counts.done} of {self._counts.accounts} accounts, {self._counts}")
+            counts = self._counts
+            listed = f"{counts.done} of {counts.accounts} accounts" if counts.accounts else "listing accounts"
+            self._console.print(f"{listed}, {counts}")
 
 
 def _tell_wait(console: Console, event: events.Waiting) -> None:
