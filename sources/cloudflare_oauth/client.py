@@ -19,6 +19,8 @@ from .errors import NotFoundError, RequestFailedError
 from .quota import SHORTEST_WAIT_SECONDS, Quota, QuotaError
 
 USER_AGENT = "cloudflare-oauth-clients"
+# Longer than most pauses between two requests over one connection; who has closed it meanwhile is noticed.
+KEEP_ALIVE_SECONDS = 60.0
 RATE_LIMIT = "Cloudflare's rate limit (429)"
 
 
@@ -77,7 +79,7 @@ class CloudflareClient:
             httpx.AsyncClient(
                 headers=connection.credentials.headers | headers,
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
-                limits=httpx.Limits(max_connections=1),
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
                 follow_redirects=False,
                 verify=_ssl_context(),
                 # A proxy named in the environment is for the outside, not for this machine.
