@@ -39,11 +39,12 @@ test: $(VENV)/installed
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest --numprocesses 2 --dist worksteal \
-	  tests/cloudflare_oauth_pipeline/test_exactness.py \
-	  tests/cloudflare_oauth_pipeline/test_crash_safety.py tests/cloudflare_oauth_pipeline/test_destinations.py
+	  tests/cloudflare_oauth_pipeline/run/test_exactness.py \
+	  tests/cloudflare_oauth_pipeline/run/test_crash_safety.py \
+	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py
 
 docs: $(VENV)/installed
-	$(BIN)/python -m cloudflare_oauth_pipeline.data_dictionary > docs/data-dictionary.md
+	$(BIN)/python -m cloudflare_oauth_pipeline.analysis.data_dictionary > docs/data-dictionary.md
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m tests.notebooks.pictures

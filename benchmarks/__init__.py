@@ -1,6 +1,6 @@
 """How fast a sync is, next to other ways to load the same tables: `python -m benchmarks --help`.
 
-estate          the API's answers: accounts, clients, scopes, rendered beforehand
+organisation          the API's answers: accounts, clients, scopes, rendered beforehand
 quota           the quota, as the server enforces it
 server          a process that serves them over HTTP
 server_process  that process, as the benchmark sees it

@@ -15,7 +15,7 @@ import duckdb
 import httpx
 import orjson
 
-from .estate import ARRAYS
+from .organisation import ARRAYS
 
 CONCURRENCY = 8
 PER_PAGE = 50

@@ -1,4 +1,4 @@
-"""Cloudflare's API over an estate, as a process: `python -m benchmarks.server --accounts 20 --clients 1000`.
+"""The benchmark server: `python -m benchmarks.server --accounts 20 --clients 1000`.
 
 It prints its port when it is ready and ends when its standard input does, so that it never outlives
 whoever started it. Requests have no body; `GET /stats` says what was counted, `DELETE /stats` begins
@@ -13,8 +13,8 @@ import re
 import sys
 from urllib.parse import parse_qs
 
-from .estate import DEFAULT_PER_PAGE, MAX_PER_PAGE, Estate
-from .quota import Quota
+from .organisation import DEFAULT_PER_PAGE, MAX_PER_PAGE, Organisation
+from .rate_limit import RateLimit
 
 BASE_PATH = "/client/v4"
 
@@ -27,8 +27,8 @@ _REFUSED = {"success": False, "errors": [{"code": 971, "message": "Rate limited"
 class Api:
     """Answers requests and counts them."""
 
-    def __init__(self, estate: Estate, quota: Quota) -> None:
-        self._estate = estate
+    def __init__(self, organisation: Organisation, quota: RateLimit) -> None:
+        self._estate = organisation
         self._quota = quota
 
     def answer(self, method: str, target: str) -> bytes:
@@ -125,10 +125,10 @@ def main() -> None:
     parser.add_argument("--quota-limit", type=int)
     parser.add_argument("--quota-seconds", type=float, default=300)
     given = parser.parse_args()
-    estate = Estate(accounts=given.accounts, clients_per_account=given.clients)
-    # Nothing of the estate is ever garbage: the collector need not look at it.
+    organisation = Organisation(accounts=given.accounts, clients_per_account=given.clients)
+    # Nothing of the organisation is ever garbage: the collector need not look at it.
     gc.freeze()
-    api = Api(estate, Quota(given.quota_limit, given.quota_seconds))
+    api = Api(organisation, RateLimit(given.quota_limit, given.quota_seconds))
     asyncio.run(_serve(api, given.latency_ms / 1000))
 
 

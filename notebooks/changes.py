@@ -16,7 +16,8 @@ with app.setup:
 
     import marimo as mo
 
-    from cloudflare_oauth_pipeline import frames, page
+    from cloudflare_oauth_pipeline.app import components as page
+    from cloudflare_oauth_pipeline.app import frames
 
     DAYS = 30
     COLOURS = {"created": "#2f855a", "updated": "#3182ce", "deleted": "#c05621"}

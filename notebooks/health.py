@@ -14,7 +14,8 @@ app = marimo.App(width="medium", app_title="Health of the inventory")
 with app.setup:
     import marimo as mo
 
-    from cloudflare_oauth_pipeline import frames, page
+    from cloudflare_oauth_pipeline.app import components as page
+    from cloudflare_oauth_pipeline.app import frames
 
     RECENT = 30
 

@@ -15,8 +15,9 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    from cloudflare_oauth.columns import ARRAYS
-    from cloudflare_oauth_pipeline import frames, page
+    from cloudflare_oauth.records.tables import ARRAYS
+    from cloudflare_oauth_pipeline.app import components as page
+    from cloudflare_oauth_pipeline.app import frames
 
     # The browser gets them all before anybody has looked for one.
     MOST_CHOICES = 1_000

@@ -15,8 +15,9 @@ with app.setup:
     import marimo as mo
     import pandas as pd
 
-    from cloudflare_oauth_pipeline import frames, page
-    from cloudflare_oauth_pipeline.rule import SEVERITIES, load_rules
+    from cloudflare_oauth_pipeline.analysis.rules import SEVERITIES, load_rules
+    from cloudflare_oauth_pipeline.app import components as page
+    from cloudflare_oauth_pipeline.app import frames
 
     # Of more, the filters show the others.
     MOST_OF_A_RULE = 50

@@ -98,7 +98,7 @@ def test_importing_the_source_opens_neither_a_file_nor_a_socket(tmp_path: Path) 
 def test_the_command_line_works_without_the_extra_demo() -> None:
     """Importing it imports neither of the demo's libraries."""
     program = (
-        "import sys, cloudflare_oauth_pipeline.cli; "
+        "import sys, cloudflare_oauth_pipeline.cli.commands; "
         "print([name for name in ('starlette', 'uvicorn') if name in sys.modules])"
     )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import typer.main
 import yaml
 
-from cloudflare_oauth_pipeline.cli import app
-from cloudflare_oauth_pipeline.summary import ExitCode
+from cloudflare_oauth_pipeline.cli.commands import app
+from cloudflare_oauth_pipeline.run.summary import ExitCode
 
 PAGE = (Path(__file__).parents[1] / "docs" / "scheduling.md").read_text("utf-8")
 COMMANDS = typer.main.get_group(app).commands

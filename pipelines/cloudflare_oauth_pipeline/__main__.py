@@ -28,7 +28,7 @@ def main() -> None:
     gc.set_threshold(*_COLLECT_AFTER)
     if sys.argv[1:2] == ["sync"]:
         # It gets ready while this process reads its options.
-        from cloudflare_oauth.reader_process import prepare
+        from cloudflare_oauth.reading.process import prepare
 
         with suppress(OSError):
             # If it cannot be started at all, `sync` says so.
@@ -36,7 +36,7 @@ def main() -> None:
         if not any(argument.startswith("--destination") for argument in sys.argv):
             # DuckDB is loaded without them; of other destinations nobody knows.
             sys.meta_path.insert(0, _WithoutArrays())
-    from .cli import main as run
+    from .cli.commands import main as run
 
     exit_code = run()
     sys.stderr.flush()

@@ -18,7 +18,6 @@ The data's way, one module a step:
 
 from typing import TYPE_CHECKING, Any
 
-from .connection import Limits
 from .errors import (
     AuthenticationError,
     CloudflareError,
@@ -28,6 +27,7 @@ from .errors import (
     NotFoundError,
     RequestFailedError,
 )
+from .settings import Limits
 
 if TYPE_CHECKING:
     from .source import cloudflare_oauth

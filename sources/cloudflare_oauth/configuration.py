@@ -15,8 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .connection import Connection, Credentials, is_loopback
 from .errors import ConfigurationError
+from .settings import Connection, Credentials, is_loopback
 
 DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 DLT_SECTION = "sources.cloudflare_oauth"

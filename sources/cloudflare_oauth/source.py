@@ -10,15 +10,15 @@ from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource
 
 from . import events
-from .columns import SCHEMA_NAME, TABLES
 from .configuration import checked_account_ids, resolve_connection
-from .connection import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Limits
-from .content import JSON
-from .derived import with_element_facts
-from .inventory import DEFAULT_MAX_DELETE_FRACTION, Inventory, Options, Rows, new_sync_id
-from .reader import Reader, Settings
-from .schema import declare_tables
-from .stored import create_tables, read_stored
+from .dlt_schema import declare_tables
+from .inventory.run import DEFAULT_MAX_DELETE_FRACTION, Inventory, Options, Rows, new_sync_id
+from .inventory.stored_state import create_tables, read_stored_state
+from .reading.reader import Reader, Settings
+from .records.canonical import JSON
+from .records.enrichment import with_element_facts
+from .records.tables import SCHEMA_NAME, TABLES
+from .settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Limits
 
 
 # An empty specification: dlt would fill in arguments before the environment has been asked.
@@ -77,7 +77,7 @@ def cloudflare_oauth(
 
     def take() -> Iterator[Rows]:
         # Imported late: who reads in another process does without the libraries that this takes.
-        from .reader_thread import open_reader_thread
+        from .reading.thread import open_reader_thread
 
         with open_reader_thread(settings, observer) as reader:
             yield from rows_to_write(active_pipeline(), reader, options)
@@ -124,7 +124,7 @@ def take_inventory(
     Raises:
         CloudflareError: the accounts cannot be listed, or there are none.
     """
-    yield from Inventory(reader, read_stored(pipeline), options).take()
+    yield from Inventory(reader, read_stored_state(pipeline), options).take()
 
 
 def _table(name: str) -> DltResource:

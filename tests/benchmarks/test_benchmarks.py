@@ -63,7 +63,7 @@ def test_a_sync_keeps_to_an_enforced_quota_and_uses_it(tmp_path: Path) -> None:
 
 def test_a_contender_that_loads_less_ends_the_benchmark() -> None:
     """Its time would mean nothing."""
-    lazy = Contender("lazy", "loads nothing", ("tests.benchmarks.loads_nothing",))
+    lazy = Contender("lazy", "loads nothing", ("tests.support.loads_nothing",))
 
     with pytest.raises(BenchmarkError, match=r"lazy loaded \{\}; the server has \{'oauth_clients': 3"):
         run_rounds(Scenario(accounts=1, clients_per_account=3), [lazy], rounds=1)

@@ -11,10 +11,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cloudflare_oauth import Limits, cloudflare_oauth
-from cloudflare_oauth_pipeline.demo import ABSENT, DEMO_TOKEN, DemoServer, Estate, Paging, ResultInfo, faults
-from tests.cloudflare_oauth_pipeline import reconstruction
-
-from .conftest import LIMITS
+from cloudflare_oauth_pipeline.fake_api import (
+    ABSENT,
+    FAKE_TOKEN,
+    FakeApi,
+    Organisation,
+    Paging,
+    ResultInfo,
+    faults,
+)
+from tests.support import reconstruction
+from tests.support.requests import LIMITS
 
 ACCOUNTS = ("a" * 32, "b" * 32)
 HOSTILE = [
@@ -36,7 +43,7 @@ HOSTILE = [
 ]
 
 
-def load(api: DemoServer, folder: Path, **arguments: Any) -> Path:
+def load(api: FakeApi, folder: Path, **arguments: Any) -> Path:
     """Run the source in a pipeline as anyone would; returns the DuckDB file."""
     db = folder / "clients.duckdb"
     pipeline = dlt.pipeline(
@@ -46,7 +53,7 @@ def load(api: DemoServer, folder: Path, **arguments: Any) -> Path:
         dataset_name="cloudflare",
     )
     arguments.setdefault("limits", LIMITS)
-    pipeline.run(cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url, **arguments))
+    pipeline.run(cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url, **arguments))
     return db
 
 
@@ -56,11 +63,11 @@ def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.sql(query).fetchall()
 
 
-def listed(estate: Estate) -> reconstruction.Estate:
+def listed(organisation: Organisation) -> reconstruction.Organisation:
     return {
-        account: {one["client_id"]: reconstruction.comparable(one) for one in estate.clients(account)}
-        for account in estate.account_ids()
-        if estate.clients(account)
+        account: {one["client_id"]: reconstruction.comparable(one) for one in organisation.clients(account)}
+        for account in organisation.account_ids()
+        if organisation.clients(account)
     }
 
 
@@ -86,7 +93,7 @@ clients = st.fixed_dictionaries(
         **dict.fromkeys(reconstruction.ARRAYS, arrays),
     },
 )
-estates = st.lists(
+organisations = st.lists(
     st.dictionaries(st.text("xyz-", min_size=1, max_size=3), clients, max_size=25), min_size=2, max_size=2
 )
 
@@ -97,7 +104,7 @@ estates = st.lists(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(first=estates, second=estates)
+@given(first=organisations, second=organisations)
 def test_the_tables_equal_the_api_for_any_estate(
     first: list[dict[str, dict[str, Any]]], second: list[dict[str, dict[str, Any]]]
 ) -> None:
@@ -105,25 +112,25 @@ def test_the_tables_equal_the_api_for_any_estate(
 
     Null, missing and empty arrays, fields nobody declared, any text, one `client_id` in two accounts.
     """
-    with DemoServer() as api, tempfile.TemporaryDirectory() as folder:
+    with FakeApi() as api, tempfile.TemporaryDirectory() as folder:
         for accounts in (first, second):
             for account, documents in zip(ACCOUNTS, accounts, strict=True):
-                if account in api.estate.account_ids():
-                    api.estate.remove_account(account)
-                api.estate.add_account(account)
+                if account in api.organisation.account_ids():
+                    api.organisation.remove_account(account)
+                api.organisation.add_account(account)
                 for client_id, fields in documents.items():
                     sent = {name: value for name, value in fields.items() if value is not ABSENT}
-                    api.estate.add(account, client_id=client_id, **sent)
+                    api.organisation.add(account, client_id=client_id, **sent)
 
             db = load(api, Path(folder), max_delete_fraction=1)
 
-            assert reconstruction.stored(db) == listed(api.estate)
-            assert reconstruction.replayed(db) == listed(api.estate)
+            assert reconstruction.stored(db) == listed(api.organisation)
+            assert reconstruction.replayed(db) == listed(api.organisation)
 
 
-def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: DemoServer, tmp_path: Path) -> None:
+def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: FakeApi, tmp_path: Path) -> None:
     """A field the API adds tomorrow arrives by itself."""
-    api.estate.add(ACCOUNTS[0], client_id="1", audiences=["x", "y"], tier=3, owners=[{"mail": "m"}])
+    api.organisation.add(ACCOUNTS[0], client_id="1", audiences=["x", "y"], tier=3, owners=[{"mail": "m"}])
 
     db = load(api, tmp_path)
 
@@ -133,11 +140,11 @@ def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: DemoServer
     assert rows(db, "SELECT client_id, mail FROM oauth_clients__owners") == [("1", "m")]
 
 
-def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: DemoServer, tmp_path: Path) -> None:
+def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: FakeApi, tmp_path: Path) -> None:
     """A number of more than 64 bits, half a surrogate pair: each alone, and the rest is loaded."""
-    api.estate.add(ACCOUNTS[0], client_id="1", tier=2**63 - 1)
-    api.estate.add(ACCOUNTS[0], client_id="2", tier=10**20)
-    api.estate.add(ACCOUNTS[0], client_id="3", client_name="\ud800")
+    api.organisation.add(ACCOUNTS[0], client_id="1", tier=2**63 - 1)
+    api.organisation.add(ACCOUNTS[0], client_id="2", tier=10**20)
+    api.organisation.add(ACCOUNTS[0], client_id="3", client_name="\ud800")
 
     db = load(api, tmp_path)
 
@@ -148,10 +155,10 @@ def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: DemoServer, tm
     ]
 
 
-def test_every_table_and_column_is_described(api: DemoServer, tmp_path: Path) -> None:
+def test_every_table_and_column_is_described(api: FakeApi, tmp_path: Path) -> None:
     """All of them exist after a first load that found nothing."""
-    api.estate.add_account(ACCOUNTS[0])
-    source = cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url)
+    api.organisation.add_account(ACCOUNTS[0])
+    source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
 
     db = load(api, tmp_path)
 
@@ -163,19 +170,21 @@ def test_every_table_and_column_is_described(api: DemoServer, tmp_path: Path) ->
         assert stored >= set(table["columns"])
 
 
-def test_nothing_changed_nothing_written(api: DemoServer, tmp_path: Path) -> None:
+def test_nothing_changed_nothing_written(api: FakeApi, tmp_path: Path) -> None:
     """Promise 5: only `account_syncs` grows, and every other row keeps its `_dlt_load_id`."""
     for account in ACCOUNTS:
         for number in range(30):
-            api.estate.add(account, client_id=str(number), scopes=["b", "a"], redirect_uris=["https://x/"])
-    api.estate.put(ACCOUNTS[0], {"no": "id"})
+            api.organisation.add(
+                account, client_id=str(number), scopes=["b", "a"], redirect_uris=["https://x/"]
+            )
+    api.organisation.put(ACCOUNTS[0], {"no": "id"})
     db = load(api, tmp_path)
     names = ["accounts", "oauth_clients", "oauth_client_changes", "oauth_scopes", "rejected_rows"]
     names += ["oauth_clients__scopes", "oauth_clients__redirect_uris"]
     before = {name: sorted(rows(db, f"SELECT * FROM {name}"), key=repr) for name in names}
     for account in ACCOUNTS:
-        api.estate.shuffle(account, 1)
-        api.estate.change(account, "1", scopes=["a", "b"])
+        api.organisation.shuffle(account, 1)
+        api.organisation.change(account, "1", scopes=["a", "b"])
 
     load(api, tmp_path)
 
@@ -183,33 +192,31 @@ def test_nothing_changed_nothing_written(api: DemoServer, tmp_path: Path) -> Non
     assert rows(db, "SELECT count(*), count(DISTINCT sync_id) FROM account_syncs") == [(4, 2)]
 
 
-def test_back_and_forth_is_two_changes(api: DemoServer, tmp_path: Path) -> None:
+def test_back_and_forth_is_two_changes(api: FakeApi, tmp_path: Path) -> None:
     """Promise 4: what is as it was before has changed twice."""
-    api.estate.add(ACCOUNTS[0], client_id="1", client_name="one")
+    api.organisation.add(ACCOUNTS[0], client_id="1", client_name="one")
     db = load(api, tmp_path)
     for name in ("two", "one"):
-        api.estate.change(ACCOUNTS[0], "1", client_name=name)
+        api.organisation.change(ACCOUNTS[0], "1", client_name=name)
         load(api, tmp_path)
 
     changes = [row["change"] for row in reconstruction.log(db)]
     assert changes == ["baseline", "updated", "updated"]
 
 
-def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(
-    api: DemoServer, tmp_path: Path
-) -> None:
+def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(api: FakeApi, tmp_path: Path) -> None:
     """Promise 3, and an account that was read empty before has a baseline."""
-    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a"])
-    api.estate.add_account(ACCOUNTS[1])
+    api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a"])
+    api.organisation.add_account(ACCOUNTS[1])
     db = load(api, tmp_path)
-    api.estate.remove(ACCOUNTS[0], "1")
-    api.estate.add(ACCOUNTS[1], client_id="2")
+    api.organisation.remove(ACCOUNTS[0], "1")
+    api.organisation.add(ACCOUNTS[1], client_id="2")
     load(api, tmp_path)
 
     assert rows(db, "SELECT client_id FROM oauth_clients") == [("2",)]
     assert rows(db, "SELECT count(*) FROM oauth_clients__scopes") == [(0,)]
 
-    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a"])
+    api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a"])
     load(api, tmp_path)
 
     logged = {(row["client_id"], row["change"]) for row in reconstruction.log(db)}
@@ -217,16 +224,16 @@ def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(
 
 
 def test_what_an_incomplete_listing_shows_is_loaded_and_what_it_lacks_is_kept(
-    api: DemoServer, tmp_path: Path
+    api: FakeApi, tmp_path: Path
 ) -> None:
     """Promise 2: it adds and changes, and deletes nothing; its account has no baseline yet."""
-    api.estate.add(ACCOUNTS[0], client_id="1", client_name="one")
+    api.organisation.add(ACCOUNTS[0], client_id="1", client_name="one")
     api.behaviour.result_info_of[ACCOUNTS[0]] = ResultInfo.off_by(1)
     db = load(api, tmp_path)
-    api.estate.change(ACCOUNTS[0], "1", client_name="uno")
-    api.estate.add(ACCOUNTS[0], client_id="2")
+    api.organisation.change(ACCOUNTS[0], "1", client_name="uno")
+    api.organisation.add(ACCOUNTS[0], client_id="2")
     load(api, tmp_path)
-    api.estate.remove(ACCOUNTS[0], "1")
+    api.organisation.remove(ACCOUNTS[0], "1")
     load(api, tmp_path)
 
     assert rows(db, "SELECT client_id, client_name FROM oauth_clients ORDER BY 1") == [
@@ -253,14 +260,14 @@ def test_what_an_incomplete_listing_shows_is_loaded_and_what_it_lacks_is_kept(
     ],
 )
 def test_a_failing_account_fails_alone_and_keeps_everything(
-    api: DemoServer, tmp_path: Path, fault: faults.Fault, status: str, http_status: int | None
+    api: FakeApi, tmp_path: Path, fault: faults.Fault, status: str, http_status: int | None
 ) -> None:
     """Promises 2 and 9: its status is in `account_syncs`, the other account is up to date."""
     for account in ACCOUNTS:
-        api.estate.add(account, client_id="1")
+        api.organisation.add(account, client_id="1")
     db = load(api, tmp_path)
     for account in ACCOUNTS:
-        api.estate.remove(account, "1")
+        api.organisation.remove(account, "1")
     api.behaviour.break_(ACCOUNTS[0], fault)
 
     load(api, tmp_path, limits=Limits(read_seconds=0.2, attempts=2, first_backoff_seconds=0.001))
@@ -271,34 +278,34 @@ def test_a_failing_account_fails_alone_and_keeps_everything(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_faults_in_a_tenth_of_the_answers_change_nothing(api: DemoServer, tmp_path: Path, seed: int) -> None:
+def test_faults_in_a_tenth_of_the_answers_change_nothing(api: FakeApi, tmp_path: Path, seed: int) -> None:
     """Resets, errors, truncated bodies, HTML, rate limits: the first load and the next end exact."""
     api.behaviour.clients_paging = Paging.capped(5)
     for account in ACCOUNTS:
         for number in range(60):
-            api.estate.add(account, client_id=str(number), redirect_uris=[f"https://{number}.example/"])
+            api.organisation.add(account, client_id=str(number), redirect_uris=[f"https://{number}.example/"])
     api.behaviour.fail_randomly(*faults.TEMPORARY, share=0.1, seed=seed, at_most_in_a_row=4)
 
     db = load(api, tmp_path)
-    first = reconstruction.stored(db) == listed(api.estate)
+    first = reconstruction.stored(db) == listed(api.organisation)
     for account in ACCOUNTS:
-        api.estate.remove(account, "7")
-        api.estate.change(account, "8", client_name="renamed")
+        api.organisation.remove(account, "7")
+        api.organisation.change(account, "8", client_name="renamed")
     load(api, tmp_path)
 
     assert first
-    assert reconstruction.stored(db) == reconstruction.replayed(db) == listed(api.estate)
+    assert reconstruction.stored(db) == reconstruction.replayed(db) == listed(api.organisation)
     changes = sorted(row["change"] for row in reconstruction.log(db))
     assert changes == ["baseline"] * 120 + ["deleted"] * 2 + ["updated"] * 2
     assert rows(db, "SELECT sum(retries) > 0 FROM account_syncs") == [(True,)]
 
 
-def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: DemoServer, tmp_path: Path) -> None:
+def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: FakeApi, tmp_path: Path) -> None:
     """What is stored is read from the destination, not from dlt's folder."""
-    api.estate.add(ACCOUNTS[0], client_id="1")
-    api.estate.add(ACCOUNTS[0], client_id="2")
+    api.organisation.add(ACCOUNTS[0], client_id="1")
+    api.organisation.add(ACCOUNTS[0], client_id="2")
     load(api, tmp_path)
-    api.estate.remove(ACCOUNTS[0], "1")
+    api.organisation.remove(ACCOUNTS[0], "1")
 
     db = load(api, tmp_path, home="another")
 
@@ -307,12 +314,10 @@ def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: DemoServer, tmp_
 
 
 @pytest.mark.parametrize("lost", ["oauth_client_changes", "oauth_clients"])
-def test_a_table_that_a_killed_load_left_behind_is_put_right(
-    api: DemoServer, tmp_path: Path, lost: str
-) -> None:
+def test_a_table_that_a_killed_load_left_behind_is_put_right(api: FakeApi, tmp_path: Path, lost: str) -> None:
     """Each table is compared with what it holds itself; `account_syncs` alone makes nothing a baseline."""
-    api.estate.add(ACCOUNTS[0], client_id="1", scopes=["a", "b"])
-    api.estate.add(ACCOUNTS[0], client_id="2")
+    api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a", "b"])
+    api.organisation.add(ACCOUNTS[0], client_id="2")
     db = load(api, tmp_path)
     before = reconstruction.stored(db), reconstruction.replayed(db)
     with duckdb.connect(str(db)) as connection:
@@ -328,9 +333,9 @@ def test_a_table_that_a_killed_load_left_behind_is_put_right(
     assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline"]
 
 
-def test_without_a_pipeline_everything_is_new(api: DemoServer) -> None:
+def test_without_a_pipeline_everything_is_new(api: FakeApi) -> None:
     """The source can be iterated by itself."""
-    api.estate.add(ACCOUNTS[0], client_id="1")
-    source = cloudflare_oauth(api_token=DEMO_TOKEN, base_url=api.base_url)
+    api.organisation.add(ACCOUNTS[0], client_id="1")
+    source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
 
     assert [row["client_id"] for row in source.resources["oauth_clients"]] == ["1"]

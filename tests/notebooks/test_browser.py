@@ -12,10 +12,10 @@ import duckdb
 import pytest
 from selenium.common.exceptions import TimeoutException
 
-from cloudflare_oauth_pipeline.target import Target
-from tests.notebooks.browser import Chromium, NoBrowserError, Window, find_chromium, opened
-from tests.notebooks.conftest import LAST, NAMES, rows
-from tests.notebooks.served import explored
+from cloudflare_oauth_pipeline.destinations.target import Target
+from tests.support.browser import Chromium, NoBrowserError, Window, find_chromium, opened
+from tests.support.pages import LAST, NAMES, rows
+from tests.support.served import explored
 
 # The demo has one that is called so, without the number.
 HOSTILE = "<img src=x onerror=alert(1)> 2"

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 from cloudflare_oauth import events
-from cloudflare_oauth_pipeline.demo import Estate, account_id
-from cloudflare_oauth_pipeline.demo_sync import FORBIDDEN_ACCOUNT, run_demo
-from cloudflare_oauth_pipeline.rule import load_rules
-from cloudflare_oauth_pipeline.target import Target
-from tests.cloudflare_oauth_pipeline.warehouses import postgres_server
-from tests.notebooks.conftest import NAMES, Show, rows
+from cloudflare_oauth_pipeline.analysis.rules import load_rules
+from cloudflare_oauth_pipeline.demo.story import FORBIDDEN_ACCOUNT, run_demo
+from cloudflare_oauth_pipeline.destinations.target import Target
+from cloudflare_oauth_pipeline.fake_api import Organisation, account_id
+from tests.support.pages import NAMES, Show, rows
+from tests.support.warehouses import Postgres
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 ACCOUNT = account_id("one")
@@ -329,24 +329,24 @@ ON_POSTGRES = {
 
 
 def test_every_notebook_reads_postgres_as_duckdb(
-    show: Show, demo: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Show, demo: Target, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same estate gives the same findings and words, and the numbers that PostgreSQL itself counts."""
+    """The same clients give the same findings and words, and the numbers that PostgreSQL counts."""
     target = Target(destination="postgres", pipelines_dir=tmp_path / "dlt")
-    with postgres_server() as postgres:
-        for variable, value in postgres.environment.items():
-            monkeypatch.setenv(variable, value)
-        run_demo(target, days=7, observer=events.ignore)
-        for name in NAMES:
-            there, here = show(name, target), show(name, demo)
-            assert 'class="notice"' not in there.static
-            assert facts(there.static) == facts(here.static)
-            assert shown_rows(there.static) == shown_rows(here.static)
-            assert facts(there.static) == {
-                fact: str(next(iter(row.values())))
-                for fact, query in ON_POSTGRES[name].items()
-                for row in postgres.query(query)
-            }
+    postgres = server.emptied(tmp_path.name)
+    for variable, value in postgres.environment.items():
+        monkeypatch.setenv(variable, value)
+    run_demo(target, days=7, observer=events.ignore)
+    for name in NAMES:
+        there, here = show(name, target), show(name, demo)
+        assert 'class="notice"' not in there.static
+        assert facts(there.static) == facts(here.static)
+        assert shown_rows(there.static) == shown_rows(here.static)
+        assert facts(there.static) == {
+            fact: str(next(iter(row.values())))
+            for fact, query in ON_POSTGRES[name].items()
+            for row in postgres.query(query)
+        }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -363,10 +363,10 @@ def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_pat
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_without_rows_give_a_page(
-    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+    show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
     """That says that there is nothing."""
-    estate.add_account(ACCOUNT)
+    organisation.add_account(ACCOUNT)
     target = synced()
     with duckdb.connect(str(target.db)) as connection:
         for (table,) in connection.sql(
@@ -388,10 +388,10 @@ def test_tables_without_rows_give_a_page(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_account_without_clients_gives_a_page(
-    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+    show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
     """That says how little there is."""
-    estate.add_account(ACCOUNT, "The only one")
+    organisation.add_account(ACCOUNT, "The only one")
 
     page = show(name, synced())
 
@@ -400,10 +400,12 @@ def test_one_account_without_clients_gives_a_page(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_table_is_told(show: Show, name: str, estate: Estate, synced: Callable[[], Target]) -> None:
+def test_a_missing_table_is_told(
+    show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
+) -> None:
     """The rest of the page is as it would be."""
     table = "rejected_rows" if name == "health" else "oauth_scopes"
-    estate.add(ACCOUNT, client_id="1", scopes=["dns.write"])
+    organisation.add(ACCOUNT, client_id="1", scopes=["dns.write"])
     target = synced()
     with duckdb.connect(str(target.db)) as connection:
         connection.execute(f"DROP TABLE cloudflare.{table} CASCADE")
@@ -420,10 +422,10 @@ def test_a_missing_table_is_told(show: Show, name: str, estate: Estate, synced: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_comes_from_cloudflare_is_text(
-    show: Show, name: str, estate: Estate, synced: Callable[[], Target]
+    show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
     """Names, addresses and scopes: no element, no link, no control character."""
-    estate.add_account(ACCOUNT, HOSTILE)
+    organisation.add_account(ACCOUNT, HOSTILE)
     uris = [f"http://evil.example/{HOSTILE}", "javascript:alert(1)", "http://evil.example/a.png"]
     evil = {
         "client_name": f"{HOSTILE}\x1b[31m\u202e[x](javascript:alert(1))",
@@ -434,9 +436,9 @@ def test_what_comes_from_cloudflare_is_text(
         "token_endpoint_auth_method": "none",
         "grant_types": [HOSTILE],
     }
-    estate.add(ACCOUNT, client_id=HOSTILE)
+    organisation.add(ACCOUNT, client_id=HOSTILE)
     synced()
-    estate.change(ACCOUNT, HOSTILE, **evil)
+    organisation.change(ACCOUNT, HOSTILE, **evil)
     target = synced()
 
     defs = {"chosen_client": SimpleNamespace(value=(ACCOUNT, HOSTILE))} if name == "inventory" else {}
@@ -452,12 +454,12 @@ def test_what_comes_from_cloudflare_is_text(
 
 
 def test_accounts_of_the_same_name_are_told_apart(
-    show: Show, estate: Estate, synced: Callable[[], Target]
+    show: Show, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
     """Each has a bar and a filter of its own."""
     for account in (ACCOUNT, account_id("two")):
-        estate.add_account(account, "Acme")
-        estate.add(account, client_id="1")
+        organisation.add_account(account, "Acme")
+        organisation.add(account, client_id="1")
 
     page = show("inventory", synced())
 
@@ -466,10 +468,10 @@ def test_accounts_of_the_same_name_are_told_apart(
 
 
 def test_a_page_neither_writes_nor_keeps_the_file(
-    show: Show, estate: Estate, synced: Callable[[], Target]
+    show: Show, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
     """A sync can run while somebody looks."""
-    estate.add(ACCOUNT, client_id="1")
+    organisation.add(ACCOUNT, client_id="1")
     target = synced()
     before = target.db.read_bytes()
 

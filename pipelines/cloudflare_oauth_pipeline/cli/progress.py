@@ -1,0 +1,124 @@
+"""Shows a sync while it runs: a live line on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from cloudflare_oauth import events
+
+from .output.console import printable, stderr
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def show_progress(mode: str) -> Iterator[events.Observer]:
+    """An observer that shows on standard error what it is told.
+
+    Args:
+        mode: `auto`, or `off`: then only what went wrong is shown.
+    """
+    console = stderr()
+    if mode == "off":
+        yield lambda event: _tell_problem(console, event)
+    elif console.is_terminal:
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("accounts"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[found]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        ) as progress:
+            yield _Live(progress).observe
+    else:
+        yield _Lines(console).observe
+
+
+class _Counts:
+    """What both ways of showing tell."""
+
+    def __init__(self) -> None:
+        self.accounts = self.done = self.clients = self.requests = 0
+
+    def count(self, event: events.Event) -> None:
+        match event:
+            case events.AccountsFound(accounts):
+                self.accounts = accounts
+            case events.RequestDone():
+                self.requests += 1
+            case events.AccountDone(row):
+                self.done += 1
+                self.clients += row["listed"]
+
+    def __str__(self) -> str:
+        return f"{self.clients} clients, {self.requests} requests"
+
+
+class _Live:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("accounts", total=None, found="")
+        self._counts = _Counts()
+
+    def observe(self, event: events.Event) -> None:
+        self._counts.count(event)
+        if isinstance(event, events.Waiting):
+            _tell_wait(self._progress.console, event)
+        _tell_problem(self._progress.console, event)
+        self._progress.update(
+            self._task,
+            total=self._counts.accounts or None,
+            completed=self._counts.done,
+            found=str(self._counts),
+        )
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._counts = _Counts()
+        self._last_line = time.monotonic()
+
+    def observe(self, event: events.Event) -> None:
+        self._counts.count(event)
+        _tell_problem(self._console, event)
+        if isinstance(event, events.Waiting):
+            _tell_wait(self._console, event)
+        elif isinstance(event, events.AccountsFound):
+            self._console.print(f"reading {event.accounts} accounts")
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            counts = self._counts
+            listed = f"{counts.done} of {counts.accounts} accounts" if counts.accounts else "listing accounts"
+            self._console.print(f"{listed}, {counts}")
+
+
+def _tell_wait(console: Console, event: events.Waiting) -> None:
+    console.print(f"waiting {event.seconds:.0f} s: {event.reason}")
+
+
+def _tell_problem(console: Console, event: events.Event) -> None:
+    match event:
+        case events.Warned(message, _):
+            console.print("warning:", printable(message))
+        case events.AccountDone(row) if row.get("error_message"):
+            console.print(f"{row['status']}:", printable(_with_account(row)))
+
+
+def _with_account(row: dict[str, object]) -> str:
+    message = str(row["error_message"])
+    subject = f"account {row['account_id']}"
+    return message if message.startswith(subject) else f"{subject}: {message}"

@@ -1,0 +1,238 @@
+"""Cloudflare's API over HTTP, read-only: one request, tried again while that may help."""
+
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+import anyio
+import httpx
+import tenacity
+
+from .. import events
+from ..errors import NotFoundError, RequestFailedError
+from ..settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits, is_loopback
+from .rate_limit import SHORTEST_WAIT_SECONDS, RateLimit, RateLimitError
+from .responses import ApiResponse, TemporaryError, checked, retry_after_seconds
+
+USER_AGENT = "cloudflare-oauth-clients"
+# Longer than most pauses between two requests over one connection; who has closed it meanwhile is noticed.
+KEEP_ALIVE_SECONDS = 60.0
+RATE_LIMIT = "Cloudflare's rate limit (429)"
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    # It reads all certificates of the machine, so one is enough for all connections.
+    return httpx.create_ssl_context()
+
+
+def warm_up() -> None:
+    """Load what the first client would otherwise have to wait for."""
+    # httpx imports it when it is first used.
+    import httpcore  # noqa: F401
+
+    _ssl_context()
+
+
+@dataclass
+class Usage:
+    """Requests made for one purpose, how many of them repeated a failed one, and seconds held back.
+
+    `waited_seconds` is the time that they waited for the quota, all of them together.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+
+
+class CloudflareClient:
+    """Asks Cloudflare's API. It can only GET.
+
+    No redirect is followed, so the credentials reach no host but the connection's.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        limits: Limits | None = None,
+        quota_share: float = DEFAULT_QUOTA_SHARE,
+        observer: events.Observer = events.ignore,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.quota = RateLimit(quota_share, lambda seconds, reason: observer(events.Waiting(seconds, reason)))
+        self._slots = anyio.CapacityLimiter(concurrency)
+        self._observer = observer
+        self._secrets = connection.credentials.secrets
+        self._base_url = connection.base_url
+        self._host = httpx.URL(connection.base_url).host
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        # The pool: a client for each connection. httpx's own pool looks at all of its connections several
+        # times a request, which takes as long as all the rest.
+        self._connections = [
+            httpx.AsyncClient(
+                headers=connection.credentials.headers | headers,
+                timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
+                follow_redirects=False,
+                verify=_ssl_context(),
+                # A proxy named in the environment is for the outside, not for this machine.
+                trust_env=not is_loopback(self._host),
+            )
+            for _ in range(concurrency)
+        ]
+        self._idle = list(self._connections)
+        # In a row, of any account.
+        self._unanswered = self._refused = 0
+        self._answered_at = time.monotonic()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for http in self._connections:
+            await http.aclose()
+
+    async def get(self, path: str, params: dict[str, int], *, subject: str, usage: Usage) -> ApiResponse:
+        """Get one answer, trying again what may pass.
+
+        Source: `GET {base_url}{path}`.
+
+        Args:
+            path: below the base URL, already quoted.
+            subject: what the request is about, for messages: `account 023e…`.
+            usage: counts the requests made.
+
+        Raises:
+            AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
+            RequestFailedError: any other answer, or none, after the last attempt.
+        """
+        try:
+            async for attempt in self._attempts():
+                with attempt:
+                    retry = attempt.retry_state.attempt_number > 1
+                    response = await self._send(path, params, subject, usage, retry=retry)
+                    return self._checked(response, subject)
+        except TemporaryError as error:
+            raise RequestFailedError(str(error), http_status=error.http_status, code=error.code) from None
+        except RateLimitError as error:
+            raise RequestFailedError(f"{subject}: {error}; sync again then") from None
+        raise AssertionError("tenacity ended without an outcome")
+
+    def _attempts(self) -> tenacity.AsyncRetrying:
+        backoff = tenacity.wait_exponential_jitter(
+            multiplier=self.limits.first_backoff_seconds,
+            max=self.limits.longest_backoff_seconds,
+            jitter=self.limits.first_backoff_seconds,
+        )
+        backed_off_seconds = 0.0
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            nonlocal backed_off_seconds
+            error = state.outcome.exception() if state.outcome else None
+            asked_seconds = error.retry_after_seconds if isinstance(error, TemporaryError) else None
+            is_limited = isinstance(error, TemporaryError) and error.http_status == 429
+            if is_limited and asked_seconds and asked_seconds >= SHORTEST_WAIT_SECONDS:
+                # The quota's gate already holds every request back for as long as was asked.
+                return 0.0
+            seconds = max(asked_seconds or 0.0, backoff(state))
+            backed_off_seconds += seconds
+            if is_limited:
+                # Nobody said for how long: all wait as long as this one would have waited alone.
+                self.quota.block(seconds, RATE_LIMIT)
+                return 0.0
+            return seconds
+
+        def is_over(state: tenacity.RetryCallState) -> bool:
+            # tenacity asks for the wait first, so the coming one is already counted.
+            out_of_time = backed_off_seconds > self.limits.backoff_budget_seconds
+            return state.attempt_number >= self.limits.attempts or out_of_time
+
+        return tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(TemporaryError),
+            wait=wait,
+            stop=is_over,
+            sleep=anyio.sleep,
+            reraise=True,
+        )
+
+    async def _send(
+        self, path: str, params: dict[str, int], subject: str, usage: Usage, *, retry: bool
+    ) -> httpx.Response:
+        try:
+            async with self._slots:
+                self._check_that_it_answers(subject)
+                in_line_since = time.monotonic()
+                async with self.quota.request():
+                    usage.waited_seconds += time.monotonic() - in_line_since
+                    usage.requests += 1
+                    usage.retries += retry
+                    http_status = None
+                    self._unanswered += 1
+                    try:
+                        response = await self._answer(path, params)
+                        http_status = response.status_code
+                        self._unanswered, self._answered_at = 0, time.monotonic()
+                        self._refused = self._refused + 1 if http_status == 429 else 0
+                    finally:
+                        self._observer(events.RequestDone(http_status, retry))
+        except (httpx.TimeoutException, TimeoutError):
+            raise TemporaryError(
+                f"{subject}: no answer from {self._host} in time; the network or Cloudflare is slow"
+            ) from None
+        except httpx.InvalidURL as error:
+            raise NotFoundError(f"{subject}: cannot be asked for: {error}") from None
+        except httpx.HTTPError as error:
+            raise TemporaryError(
+                f"{subject}: {self._host} could not be reached ({_reason(error)}); "
+                "check the network and CLOUDFLARE_BASE_URL"
+            ) from None
+        self.quota.learn(response.headers)
+        return response
+
+    def _check_that_it_answers(self, subject: str) -> None:
+        silent_seconds = time.monotonic() - self._answered_at
+        reason = None
+        if self._refused >= self.limits.refused_in_a_row:
+            reason = f"Cloudflare refused the last {self._refused} requests (429); sync again later"
+        elif (
+            self._unanswered >= self.limits.unanswered_in_a_row
+            and silent_seconds >= self.limits.unanswered_seconds
+        ):
+            reason = (
+                f"the last {self._unanswered} requests got no answer from {self._host}; "
+                "sync again when it can be reached"
+            )
+        if reason:
+            raise RequestFailedError(f"{subject}: not asked, because {reason}")
+
+    async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
+        # The one that was used last, so that no more are opened than are needed. The clock starts now, not
+        # when the request got in line.
+        http = self._idle.pop()
+        try:
+            with anyio.fail_after(self.limits.total_seconds):
+                # In one piece: httpx would take the address apart again for each part.
+                return await http.get(f"{self._base_url}{path}?{urlencode(params)}")
+        finally:
+            self._idle.append(http)
+
+    def _checked(self, response: httpx.Response, subject: str) -> ApiResponse:
+        if response.status_code == 429 and (seconds := retry_after_seconds(response)) is not None:
+            self.quota.block(seconds, RATE_LIMIT)
+        return checked(response, subject, self._secrets)
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

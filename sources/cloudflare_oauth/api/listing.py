@@ -1,0 +1,296 @@
+"""From pages to a listing that is proven whole, or known not to be.
+
+Cloudflare does not document whether its listings can be paged, so nothing is taken on trust:
+
+- A listing whose first answer holds as many distinct items as `total_count` says is whole.
+- Otherwise pages are read until that many have arrived, or a page brings nothing new: an empty
+  one (the end), or one seen before (a server that ignores `page` would send it for ever).
+- A `total_count` that moves, or that does not equal the number of distinct items, means that the
+  listing changed while it was read, or that the server miscounts: it is read again, at most twice.
+- Without a `total_count` only two readings that agree, each up to an empty page, are proof.
+- A removal and an addition between two pages shift items past the reader without moving
+  `total_count`, and a `total_count` that is too low may be reached before the end. So before
+  anything that was known is called missing, a second reading, up to the page that brings nothing
+  new, has to agree; only a single page that was not full needs no such confirmation.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from ..errors import CloudflareError
+from .client import CloudflareClient, Usage
+from .responses import ApiResponse
+
+# The largest page that Cloudflare's documented listings allow.
+PER_PAGE = 50
+READINGS = 3
+PAGES_AT_ONCE = 16
+# 100,000 items; without an end a server could send new ones for ever.
+MAX_PAGES = 2_000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The items of a listing in the API's order, and whether they are proven to be all of them.
+
+    `problem` says what speaks against it; None if and only if the listing is whole.
+    `reported_total` is the API's last `total_count`, None if it sent none.
+    """
+
+    items: list[Any]
+    problem: str | None
+    reported_total: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the items are proven to be all there are."""
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer: its items, and what it says of all of them and of a full page."""
+
+    items: list[Any]
+    total_count: int | None
+    per_page: int | None
+
+
+@dataclass
+class Reading:
+    """One way through the pages: up to the count, or, if that alone is not trusted, to the end.
+
+    `items` are the distinct ones by their identity, in the API's order.
+    """
+
+    to_the_end: bool = False
+    items: dict[Hashable, Any] = field(default_factory=dict)
+    totals: set[int | None] = field(default_factory=set)
+    last_total_count: int | None = None
+    pages: int = 0
+    last_page_is_short: bool = False
+    reached_end: bool = False
+    repeated: bool = False
+
+    def add(self, page: Page, key: str) -> None:
+        before = len(self.items)
+        self.items.update((_identity(item, key), item) for item in page.items)
+        self.pages += 1
+        self.totals.add(page.total_count)
+        self.last_total_count = page.total_count
+        self.last_page_is_short = page.per_page is not None and len(page.items) < page.per_page
+        self.reached_end = not page.items
+        self.repeated = bool(page.items) and len(self.items) == before
+
+    @property
+    def counted(self) -> bool:
+        """Whether as many distinct items arrived as every page said there are."""
+        return self.totals == {len(self.items)}
+
+    @property
+    def over(self) -> bool:
+        return (
+            (self.counted and not self.to_the_end)
+            or self.reached_end
+            or self.repeated
+            or len(self.totals) > 1
+            or self.pages >= MAX_PAGES
+        )
+
+    @property
+    def pages_to_come(self) -> int:
+        """How many pages to ask for next: no more than are needed if the server goes on as it began.
+
+        Nor more than have come so far: what a server that repeats itself or lies about its count
+        costs is at most twice what it would cost to ask for one page at a time.
+        """
+        if self.last_total_count is None or self.pages == 0:
+            return 1
+        missing = self.last_total_count - len(self.items)
+        per_page = max(1, len(self.items) // self.pages)
+        needed = max(1, -(-missing // per_page))
+        return min(needed, self.pages, PAGES_AT_ONCE, MAX_PAGES - self.pages)
+
+    def is_proof(self, known: Collection[str]) -> bool:
+        """Whether this reading alone proves that nothing is missing."""
+        if all(identity in self.items for identity in known):
+            return self.counted or (self.pages == 1 and self.totals == {None} and not self.items)
+        return self.counted and self.pages == 1 and (self.last_page_is_short or self.reached_end)
+
+    def agrees_with(self, other: "Reading") -> bool:
+        return self.items.keys() == other.items.keys() and self.totals == other.totals
+
+    @property
+    def problem(self) -> str | None:
+        """What speaks against this reading, even if another one agrees with it."""
+        if self.counted or (self.totals == {None} and self.reached_end):
+            return None
+        if len(self.totals) > 1:
+            return "it changed while it was read"
+        if self.pages >= MAX_PAGES:
+            return f"it does not end within {MAX_PAGES} pages"
+        if self.totals == {None}:
+            return "the API repeats a page and does not say how many there are"
+        return f"{len(self.items)} arrived, but the API says there are {self.last_total_count}"
+
+    def listing(self, problem: str | None) -> Listing:
+        return Listing(list(self.items.values()), problem, self.last_total_count)
+
+
+async def read_once(
+    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage, to_the_end: bool = False
+) -> Reading:
+    """Read what is below a path once, in one answer or page by page.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item; items without it count as themselves.
+        to_the_end: read until a page brings nothing new, whatever the API counts.
+
+    Raises:
+        CloudflareError: as `CloudflareClient.get`, or the answer is not a list.
+    """
+
+    async def get_page(number: int) -> Page:
+        params = {"page": number, "per_page": PER_PAGE}
+        return _page(await client.get(path, params, subject=subject, usage=usage), subject)
+
+    reading = Reading(to_the_end)
+    while not reading.over:
+        first = reading.pages + 1
+        for page in await _in_order(get_page, range(first, first + reading.pages_to_come)):
+            if not reading.over:
+                reading.add(page, key)
+    return reading
+
+
+async def list_all(
+    client: CloudflareClient,
+    path: str,
+    *,
+    key: str,
+    subject: str,
+    usage: Usage,
+    known: Collection[str] = (),
+    first: Reading | None = None,
+) -> Listing:
+    """List everything below a path, with as many readings as it takes to prove it.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item; items without it count as themselves.
+        known: identities that an earlier listing had.
+        first: what `read_once` has read already.
+
+    Returns:
+        The items of the last reading, each identity once, in the API's order.
+
+    Raises:
+        CloudflareError: as `read_once`.
+    """
+
+    async def read(*, to_the_end: bool = False) -> Reading:
+        return await read_once(client, path, key=key, subject=subject, usage=usage, to_the_end=to_the_end)
+
+    reading = first or await read()
+    for _ in range(READINGS - 1):
+        if reading.is_proof(known):
+            return reading.listing(None)
+        # Counted, and still no proof: something known is missing, so from now on to the end.
+        earlier, reading = reading, await read(to_the_end=reading.to_the_end or reading.counted)
+        if reading.agrees_with(earlier):
+            # Reading once more would say the same again.
+            return reading.listing(reading.problem)
+    if reading.is_proof(known):
+        return reading.listing(None)
+    return reading.listing(reading.problem or "no two readings of it agree")
+
+
+async def list_catalogue(
+    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage
+) -> Listing:
+    """List what the API sends in one answer: all of it, unless the answer itself counts more.
+
+    Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        key: the field that identifies an item.
+
+    Raises:
+        CloudflareError: as `list_all`.
+    """
+    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
+    reading = Reading()
+    reading.add(_page(answer, subject), key)
+    if reading.counted or reading.totals == {None}:
+        return reading.listing(None)
+    return await list_all(client, path, key=key, subject=subject, usage=usage)
+
+
+async def list_first_page(client: CloudflareClient, path: str, *, subject: str, usage: Usage) -> Listing:
+    """List one page, to see whether the listing may be read at all.
+
+    Source: `GET {path}?page=1&per_page=…`.
+
+    Raises:
+        CloudflareError: as `list_all`.
+    """
+    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
+    page = _page(answer, subject)
+    return Listing(page.items, "only its first page was asked for", page.total_count)
+
+
+async def _in_order(get_page: Callable[[int], Awaitable[Page]], numbers: range) -> list[Page]:
+    """Pages that are asked for at the same time, in their order."""
+    if len(numbers) == 1:
+        return [await get_page(numbers[0])]
+    pages: dict[int, Page] = {}
+
+    async def get(number: int) -> None:
+        pages[number] = await get_page(number)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for number in numbers:
+                tasks.start_soon(get, number)
+    except* CloudflareError as errors:
+        # One is enough to end the reading, and says what they all say.
+        raise errors.exceptions[0] from None
+    return [pages[number] for number in numbers]
+
+
+def _identity(item: Any, key: str) -> Hashable:
+    value = item.get(key) if isinstance(item, dict) else None
+    if isinstance(value, str) and value:
+        return value
+    # A tuple, so that no id can be mistaken for what stands for an item that has none.
+    try:
+        return (json.dumps(item, sort_keys=True),)
+    except RecursionError:
+        # Nested too deeply to be compared: it is like no other.
+        return (id(item),)
+
+
+def _page(answer: ApiResponse, subject: str) -> Page:
+    total_count = _count(answer, "total_count")
+    items = answer.result
+    if items is None and total_count == 0:
+        # How some servers write an empty list.
+        items = []
+    if not isinstance(items, list):
+        raise CloudflareError(
+            f"{subject}: Cloudflare sent {type(items).__name__} where a list belongs; nothing of it was used",
+            http_status=200,
+        )
+    return Page(items, total_count, _count(answer, "per_page"))
+
+
+def _count(answer: ApiResponse, name: str) -> int | None:
+    value = answer.result_info.get(name)
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,192 @@
+"""What an answer of Cloudflare's API says: its result, or what went wrong and whether it may pass."""
+
+import email.utils
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from .rate_limit import LONGEST_WAIT_SECONDS
+
+# Cloudflare's code for a malformed account id.
+NO_SUCH_ROUTE = 7003
+
+# orjson would round a number of more than 64 bits. So many digits may be one, unless they are part of
+# an id; looking for them first takes a tenth of the time that the expression alone would.
+_MANY_DIGITS = b"0" * 19
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = re.compile(rb"[:,\[\s]-?[0-9]{19}")
+
+
+@dataclass(frozen=True)
+class ApiResponse:
+    """A successful answer's `result`, unchecked, and its `result_info` (empty if there was none)."""
+
+    result: Any
+    result_info: dict[str, Any]
+
+
+class TemporaryError(Exception):
+    """An attempt failed in a way that may pass."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        code: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> ApiResponse:
+    """Take an answer for what it is.
+
+    Args:
+        subject: what was asked about, for messages.
+        secrets: are masked in what Cloudflare says: a server may repeat what it was sent.
+
+    Raises:
+        AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
+        TemporaryError: it may pass: 408, 429, 5xx, or not an answer of Cloudflare's API.
+        CloudflareError: any other refusal.
+    """
+    status = response.status_code
+    envelope = _envelope(response)
+    code, reason = _first_error(envelope)
+    for secret in secrets:
+        reason = reason.replace(secret, "***")
+    told = f"{subject}: Cloudflare refused ({status}{'' if code is None else f', code {code}'})"
+
+    if response.is_success and envelope is not None:
+        if envelope.get("success") is True:
+            info = envelope.get("result_info")
+            return ApiResponse(envelope.get("result"), info if isinstance(info, dict) else {})
+        raise CloudflareError(
+            f"{subject}: Cloudflare answered {status} without success"
+            f"{'' if code is None else f', code {code}'}: {reason}",
+            http_status=status,
+            code=code,
+        )
+    if status == 429:
+        raise _rate_limited(response, subject, code)
+    if status == 408 or status >= 500:
+        raise TemporaryError(
+            f"{subject}: Cloudflare is in trouble ({status}): {reason}; try again later",
+            http_status=status,
+            code=code,
+            retry_after_seconds=retry_after_seconds(response),
+        )
+    if status == 401:
+        raise AuthenticationError(
+            f"{told}: the credentials are not accepted; check CLOUDFLARE_API_TOKEN, and that it has "
+            "not expired",
+            http_status=status,
+            code=code,
+        )
+    if status == 403 and envelope is None:
+        raise ForbiddenError(
+            f"{subject}: refused (403) by something that is not Cloudflare's API: {_shape(response)}; "
+            "look for a proxy or a firewall in between",
+            http_status=status,
+        )
+    if status == 403:
+        raise ForbiddenError(
+            f'{told}: the credentials lack the permission "OAuth Client Read" here',
+            http_status=status,
+            code=code,
+        )
+    if status == 404 or code == NO_SUCH_ROUTE:
+        raise NotFoundError(f"{told}: nothing is there; check the account id", http_status=status, code=code)
+    if response.is_redirect:
+        raise CloudflareError(
+            f"{subject}: answered with a redirect ({status}), which is not followed; "
+            "check CLOUDFLARE_BASE_URL",
+            http_status=status,
+        )
+    if envelope is None:
+        # A captive portal or a proxy answers like this; it may be gone in a moment.
+        raise TemporaryError(
+            f"{subject}: the answer ({status}) is not Cloudflare's: {_shape(response)}; "
+            "look for a proxy in between",
+            http_status=status,
+        )
+    raise CloudflareError(f"{told}: {reason}", http_status=status, code=code)
+
+
+def _rate_limited(
+    response: httpx.Response, subject: str, code: int | None
+) -> TemporaryError | CloudflareError:
+    seconds = retry_after_seconds(response)
+    if seconds is not None and seconds > LONGEST_WAIT_SECONDS:
+        return CloudflareError(
+            f"{subject}: Cloudflare asks to wait {seconds:.0f} seconds (429), which is longer than its "
+            "rate limit lasts; try again then",
+            http_status=429,
+            code=code,
+        )
+    return TemporaryError(
+        f"{subject}: Cloudflare's rate limit (429) outlasted every attempt; try again in five minutes",
+        http_status=429,
+        code=code,
+        retry_after_seconds=seconds,
+    )
+
+
+def _parsed(content: bytes) -> Any:
+    if _MANY_DIGITS in content.translate(_DIGITS_AS_ZEROS) and _LONG_NUMBER.search(content):
+        return json.loads(content)
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        # Python's own parser also takes half a surrogate pair: that is its row's problem, not the page's.
+        return json.loads(content)
+
+
+def _envelope(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object of the answer; None if the answer is anything else."""
+    try:
+        body = _parsed(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _first_error(envelope: dict[str, Any] | None) -> tuple[int | None, str]:
+    """Cloudflare's first error: its code and its message."""
+    errors = envelope.get("errors") if envelope else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return None, "it gave no reason"
+    code, message = first.get("code"), first.get("message")
+    return (
+        code if isinstance(code, int) else None,
+        message[:500] if isinstance(message, str) else "it gave no reason",
+    )
+
+
+def _shape(response: httpx.Response) -> str:
+    kind = response.headers.get("content-type", "no content type").partition(";")[0]
+    return f"{len(response.content)} bytes of {kind}"
+
+
+def retry_after_seconds(response: httpx.Response) -> float | None:
+    """`Retry-After`, in either of its two forms; None if there is none that can be understood."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value[:9])
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,270 @@
+"""What SQL cannot say of a client, computed when its row is loaded, into declared columns.
+
+Parts of URIs come from Python's own parser, kinds of addresses from its `ipaddress`, registrable domains
+from Mozilla's Public Suffix List as `publicsuffixlist` bundles it (shared hosts such as `pages.dev` count as
+suffixes), letters that look alike from Unicode's list of confusables as `confusable_homoglyphs` bundles it.
+None of them needs a network. Nothing here is content: no hash and no comparison sees it.
+"""
+
+import ipaddress
+import re
+import socket
+import unicodedata
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, lru_cache
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from .canonical import JSON
+
+# What most URIs look like: nothing but a name, a port and a path. The others take the long way.
+_PLAIN_URL = re.compile(
+    r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]*[a-z][a-z0-9-]*)(?::[0-9]{1,4})?(?:/[A-Za-z0-9/._~-]*)?"
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# What no authority of a URI has; browsers and libraries disagree about what follows.
+_NOT_IN_AUTHORITY = re.compile(r"[\x00-\x20\x7f\\<>^`{|}\"]")
+_PATTERN = re.compile(r"[*{}<>^]|%2a|%7b|\(\?|\.\+", re.IGNORECASE)
+_ADDRESS_LABEL = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
+_REDIRECT_PARAMETERS = frozenset(
+    """
+    next url uri return returnto returnurl returnuri redirect redirectto redirecturl redirecturi continue
+    dest destination goto target forward forwardto callback callbackurl successurl relaystate
+    """.split()  # noqa: SIM905 - reads better than a list
+)
+# Actions that change nothing: of a scope's id, what follows the last dot.
+_READING = re.compile(r"read|.*_read|list|view|report|monitoring|evaluate|search")
+_DOMAINS = {f"{name}_domain": f"{name}_uri" for name in ("client", "logo", "policy", "tos")}
+_PROTOCOL_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
+
+
+def read_lists() -> None:
+    """Read the bundled lists now; otherwise the first name of each kind waits for them."""
+    _public_suffixes()
+    _looks_like()
+
+
+@lru_cache(maxsize=4_096)
+def uri_facts(uri: str) -> JSON:
+    """The parts of a redirect URI or an origin, as columns beside its `value`; what there is not, is absent.
+
+    `host_type` is `loopback` (an address), `localhost` (by name), `private`, `address` or `name`. A host
+    that browsers and libraries would read differently counts as none.
+    """
+    if plain := _PLAIN_URL.fullmatch(uri):
+        return {"has_fragment": False, "has_pattern": False, "has_userinfo": False, "scheme": plain[1]} | (
+            _host_facts(plain[2])
+        )
+    parts = _split(uri)
+    scheme = _SCHEME.match(uri)
+    facts: JSON = {
+        "has_fragment": "#" in uri,
+        "has_pattern": _PATTERN.search(uri) is not None or (parts is not None and "[" in parts.path),
+        "has_userinfo": parts is not None and "@" in parts.netloc,
+    }
+    if scheme:
+        facts["scheme"] = scheme[1].lower()
+    if parts is None:
+        return facts
+    if host := _host(parts):
+        facts |= _host_facts(host)
+    if parts.query and (parameter := _redirect_parameter(parts.query)):
+        facts["redirect_parameter"] = parameter
+    return facts
+
+
+@cache
+def scope_facts(scope: str) -> JSON:
+    """Whether a scope lets a client change anything; absent where its name does not tell."""
+    if scope in _PROTOCOL_SCOPES:
+        return {"writes": False}
+    resource, _, action = scope.rpartition(".")
+    return {"writes": _READING.fullmatch(action) is None} if resource and action else {}
+
+
+ELEMENT_FACTS: dict[str, Callable[[str], JSON]] = {
+    "redirect_uris": uri_facts,
+    "allowed_cors_origins": uri_facts,
+    "post_logout_redirect_uris": uri_facts,
+    "scopes": scope_facts,
+    "optional_scopes": scope_facts,
+}
+
+
+def with_element_facts(client: JSON) -> JSON:
+    """A client's row whose arrays' elements are objects: `value`, and what is derived of it."""
+    elements = {
+        array: [
+            {"value": value} if value is None else {"value": value, **facts(value)} for value in client[array]
+        ]
+        for array, facts in ELEMENT_FACTS.items()
+        if client.get(array)
+    }
+    return client | elements if elements else client
+
+
+def client_facts(client: JSON) -> JSON:
+    """Columns of a client's row, of what the API sent of it."""
+    facts = {column: domain for column, uri in _DOMAINS.items() if (domain := _domain(client.get(uri)))}
+    name = client.get("client_name")
+    if isinstance(name, str) and (skeleton := name_skeleton(name)):
+        facts["client_name_skeleton"] = skeleton
+    return facts
+
+
+def change_facts(before: JSON | None, after: JSON | None) -> JSON:
+    """Columns of a logged change, of what the API had sent and sends now."""
+    if after is None:
+        return {}
+    facts: JSON = {"has_rotated_secret": after.get("has_rotated_secret") is True}
+    if before is not None:
+        facts["became_public"] = after.get("visibility") == "public" != before.get("visibility")
+        facts["write_scopes_added"] = _added(before, after, _write_scopes)
+        facts["redirect_domains_added"] = _added(before, after, _redirect_domains)
+    return facts
+
+
+def name_skeleton(name: str) -> str:
+    """What is left of a name for someone who does not look closely.
+
+    Without spaces and invisible characters, in small letters, each replaced by the plain one it resembles.
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name).translate(_LETTERS)
+    # Of a capital I, Unicode's list says only that it looks like a small l.
+    text = "".join(name.split()).casefold()
+    return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
+
+
+@lru_cache(maxsize=16_384)
+def registrable_domain(host: str) -> str:
+    """The part of a host's name that somebody can register; the whole name, if it is a public suffix."""
+    if not host.isascii():
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    return _public_suffixes().privatesuffix(host) or host
+
+
+_LOOK_ALIKES = str.maketrans("i1|0", "lllo")
+
+
+def _split(uri: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - raises ValueError if there is none between 0 and 65535
+    except ValueError:
+        return None
+    return None if _NOT_IN_AUTHORITY.search(parts.netloc) else parts
+
+
+def _host(parts: SplitResult) -> str | None:
+    return (parts.hostname or "").rstrip(".") or None
+
+
+def _host_facts(host: str) -> JSON:
+    facts = {"host": host, "host_type": _host_type(host)}
+    if facts["host_type"] == "name":
+        facts["registrable_domain"] = registrable_domain(host)
+    return facts
+
+
+def _host_type(host: str) -> str:
+    if host == "localhost" or host.endswith(".localhost"):
+        return "localhost"
+    address = _address(host)
+    if address is None:
+        return "name"
+    if address.is_loopback:
+        return "loopback"
+    return "address" if address.is_global else "private"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if ":" not in host and not _ADDRESS_LABEL.fullmatch(host.rpartition(".")[2]):
+        return None
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            # 127.1, 0x7f000001 and 2130706433 are addresses to a browser.
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _domain(uri: Any) -> str | None:
+    """The registrable domain of a URI; the host, if that is an address or local."""
+    if not isinstance(uri, str):
+        return None
+    scheme, _, rest = uri.partition("://")
+    if scheme == "https" and (domain := _domain_of_plain_name(rest.partition("/")[0])):
+        return domain
+    parts = _split(uri)
+    host = _host(parts) if parts else None
+    return (registrable_domain(host) if _host_type(host) == "name" else host) if host else None
+
+
+@lru_cache(maxsize=4_096)
+def _domain_of_plain_name(authority: str) -> str | None:
+    """The domain, if an authority is nothing but the name of a host."""
+    plain = _PLAIN_URL.fullmatch(f"https://{authority}")
+    return registrable_domain(authority) if plain and _host_type(authority) == "name" else None
+
+
+def _redirect_parameter(query: str) -> str | None:
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if re.sub(r"[_.-]", "", name).lower() in _REDIRECT_PARAMETERS:
+            return name
+    return None
+
+
+def _added(before: JSON, after: JSON, of: Callable[[JSON], set[str]]) -> str | None:
+    return ", ".join(sorted(of(after) - of(before))) or None
+
+
+def _write_scopes(client: JSON) -> set[str]:
+    scopes = [*(client.get("scopes") or ()), *(client.get("optional_scopes") or ())]
+    return {scope for scope in scopes if isinstance(scope, str) and scope_facts(scope).get("writes")}
+
+
+def _redirect_domains(client: JSON) -> set[str]:
+    facts = [uri_facts(uri) for uri in client.get("redirect_uris") or () if isinstance(uri, str)]
+    return {fact["registrable_domain"] for fact in facts if "registrable_domain" in fact}
+
+
+@cache
+def _public_suffixes() -> Any:
+    # Not at the top: it reads a file.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
+
+
+class _Letters(dict[int, str | None]):
+    """For `str.translate`: a letter as the one in ASCII it can be taken for; None if it is invisible."""
+
+    def __missing__(self, code: int) -> str | None:
+        letter = chr(code)
+        found = None if unicodedata.category(letter) == "Cf" else _looks_like().get(letter, letter)
+        self[code] = found
+        return found
+
+
+_LETTERS = _Letters()
+
+
+@cache
+def _looks_like() -> dict[str, str]:
+    """Of letters outside of ASCII: the letter in it that they can be taken for."""
+    # Not at the top: it reads a file.
+    from confusable_homoglyphs.confusables import confusables_data
+
+    found: dict[str, str] = {}
+    for letter, resembling in confusables_data.items():
+        plain = [other["c"] for other in resembling if other["c"].isascii() and other["c"].isalnum()]
+        if plain and not letter.isascii():
+            found[letter] = min(plain)
+    return found

@@ -1,0 +1,269 @@
+"""From what the API sent to what can be loaded: every item is a row, or rejected with a reason."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .canonical import JSON, content_hash, json_text
+from .redaction import redacted
+from .tables import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
+
+if TYPE_CHECKING:
+    from ..api.listing import Listing
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_BIGINT = range(-(2**63), 2**63)
+_OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
+_TEXTS = frozenset({str})
+# Each array is a table, and dlt names files by tables: some 255 bytes are the end of that.
+LONGEST_PATH = 100
+# dlt goes down by recursion.
+DEEPEST = 20
+_PRIVATE_USE = ("\ue000", "\uf8ff")
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class Row(NamedTuple):
+    """An item that can be loaded.
+
+    `document` is what the API sent, without secrets, as JSON text; `columns` the same, typed as declared.
+    Both are empty if just this content is stored already.
+    """
+
+    key: str
+    document: str
+    columns: JSON
+    content_hash: str
+
+
+class Rejection(NamedTuple):
+    """An item that cannot be loaded, as JSON text without secrets, and why."""
+
+    document: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CheckedListing:
+    """A listing whose items are rows, or rejected; the rest is as in `Listing`."""
+
+    rows: list[Row]
+    rejections: list[Rejection]
+    problem: str | None
+    reported_total: int | None
+
+    @classmethod
+    def of(cls, found: list[Row | Rejection], listing: "Listing") -> "CheckedListing":
+        """What was found of each item of a listing, in its order."""
+        return cls(
+            [row for row in found if isinstance(row, Row)],
+            [row for row in found if isinstance(row, Rejection)],
+            listing.problem,
+            listing.reported_total,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the items are proven to be all there are."""
+        return self.problem is None
+
+    @property
+    def listed(self) -> int:
+        """How many items there were."""
+        return len(self.rows) + len(self.rejections)
+
+
+@dataclass(frozen=True)
+class RowType:
+    """What a row of one listing has to look like, taken from its table's declared columns."""
+
+    key: str
+    types: dict[str, str]
+    arrays: frozenset[str]
+    objects: frozenset[str]
+    fields: frozenset[str]
+
+    @classmethod
+    def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str]) -> "RowType":
+        """The type of a listing's items, identified by the field `key`."""
+        types = {column.name: column.data_type for column in columns} | {key: "text"}
+        for name in _OURS:
+            types.pop(name, None)
+        objects = frozenset(name.split("__")[0] for name in types if "__" in name)
+        return cls(key, types, arrays, objects, objects | arrays | types.keys())
+
+    def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
+        """Take an item apart, or say why it cannot be loaded.
+
+        Args:
+            stored_hashes: of what is stored, by key: such content was taken apart when it came.
+        """
+        try:
+            return self._row(item, stored_hashes)
+        except _UnfitError as unfit:
+            try:
+                return Rejection(json.dumps(redacted(item)), str(unfit))
+            except RecursionError:
+                return Rejection("null", str(unfit))
+        except RecursionError:
+            return Rejection("null", "nested too deeply")
+
+    def _row(self, item: Any, stored_hashes: Mapping[str, str]) -> Row:
+        if not isinstance(item, dict):
+            raise _UnfitError(f"not an object but {_kind(item)}")
+        key = item.get(self.key)
+        if not isinstance(key, str) or not key:
+            raise _UnfitError(f"no {self.key}")
+        # Whose client it is is no content of it.
+        row_hash = content_hash(_without(item, "account_id"))
+        if stored_hashes.get(key) == row_hash:
+            return Row(key, "", {}, row_hash)
+        document = redacted(item)
+        columns = self._typed_fields(document)
+        if not self._is_declared(document):
+            _check_names(document)
+        return Row(key, json_text(document), columns, row_hash)
+
+    def _is_declared(self, document: JSON) -> bool:
+        return self.fields.issuperset(document) and all(
+            f"{name}__{inner}" in self.types for name in self.objects for inner in document.get(name) or ()
+        )
+
+    def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
+        # A null is left out: it would make a column, or a table's place, of no known type.
+        return {
+            name: self._typed(f"{path}{name}", value) for name, value in fields.items() if value is not None
+        }
+
+    def _typed(self, column: str, value: Any) -> Any:
+        data_type = self.types.get(column)
+        if data_type == "text" and type(value) is str and value.isascii():
+            # Nearly all of them.
+            return value
+        if data_type:
+            return _typed_scalar(column, value, data_type)
+        if column in self.arrays:
+            if not isinstance(value, list):
+                raise _UnfitError(f"{column}: not an array but {_kind(value)}")
+            if _TEXTS.issuperset(map(type, value)) and "".join(value).isascii():
+                return value
+            return [None if item is None else _typed_scalar(column, item, "text") for item in value]
+        if column in self.objects:
+            if not isinstance(value, dict):
+                raise _UnfitError(f"{column}: not an object but {_kind(value)}")
+            return self._typed_fields(value, f"{column}__")
+        return _untyped(column, value)
+
+
+def _without(document: JSON, name: str) -> JSON:
+    return {other: document[other] for other in document if other != name} if name in document else document
+
+
+class _UnfitError(Exception):
+    """The item cannot be loaded; the message is the reason."""
+
+
+def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
+    if data_type == "bool" and isinstance(value, bool):
+        return value
+    if data_type == "text" and isinstance(value, str):
+        _check_storable(name, value)
+        return value
+    if data_type == "timestamp" and isinstance(value, str):
+        return _timestamp(name, value)
+    raise _UnfitError(f"{name}: not a {data_type} but {_kind(value)}")
+
+
+def _timestamp(name: str, value: str) -> datetime:
+    if _TIMESTAMP.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise _UnfitError(f"{name}: not an RFC 3339 timestamp: {value[:40]!r}")
+
+
+def _check_storable(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise _UnfitError(f"{name}: half a surrogate pair, which is not text") from None
+            if _PRIVATE_USE[0] <= value[0] <= _PRIVATE_USE[1] and _has_meaning_to_dlt(value):
+                raise _UnfitError(f"{name}: starts with a private-use character that dlt gives a meaning to")
+    elif isinstance(value, int) and value not in _BIGINT:
+        raise _UnfitError(f"{name}: a number of more than 64 bits")
+    elif isinstance(value, float) and value - value != 0:
+        raise _UnfitError(f"{name}: a number too large for a double")
+
+
+def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> Any:
+    """A value of a field that nobody declared, as it is, without the nulls of its objects."""
+    if not isinstance(value, dict | list):
+        _check_storable(column, value)
+        return value
+    if not levels:
+        raise _UnfitError(f"{column}: nested too deeply")
+    path = path or column
+    if isinstance(value, dict):
+        return {
+            name: _untyped(column, item, f"{path}__{name}", levels - 1)
+            for name, item in value.items()
+            if item is not None
+        }
+    if len(path) > LONGEST_PATH:
+        raise _UnfitError(f"{column[:LONGEST_PATH]}: too long a name for a table")
+    return [_untyped(column, item, f"{path}__list", levels - 1) for item in value]
+
+
+def _check_names(document: JSON) -> None:
+    """dlt spells columns in snake case: no two fields may meet there, nor with columns of ours."""
+    seen = set(_OURS)
+    for path in _paths(document, ""):
+        if path in seen or path.startswith("_dlt"):
+            raise _UnfitError(f"two fields would share the column {path}")
+        seen.add(path)
+
+
+def _paths(document: JSON, prefix: str) -> Iterator[str]:
+    for name, value in document.items():
+        _check_storable("a field's name", name)
+        path = prefix + (_in_snake_case(name) if name.strip() else "_empty")
+        if isinstance(value, dict):
+            yield from _paths(value, f"{path}__")
+        else:
+            yield path
+
+
+# dlt is not imported before it is needed: a reader in a process of its own is ready much sooner without.
+
+
+def _has_meaning_to_dlt(value: str) -> bool:
+    from dlt.common.json import custom_pua_decode
+
+    return custom_pua_decode(value) is not value
+
+
+@lru_cache(maxsize=4096)
+def _in_snake_case(name: str) -> str:
+    if _SNAKE_CASE.fullmatch(name):
+        return name
+    from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+    return NamingConvention().normalize_identifier(name)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+ACCOUNT = RowType.of("id", ACCOUNTS, frozenset())
+OAUTH_CLIENT = RowType.of("client_id", OAUTH_CLIENTS, frozenset(ARRAYS))
+OAUTH_SCOPE = RowType.of("id", OAUTH_SCOPES, frozenset({"scopes"}))

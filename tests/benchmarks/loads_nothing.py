@@ -1,8 +1,0 @@
-"""A contender that makes an empty database: `python -m tests.benchmarks.loads_nothing --db PATH`."""
-
-import sys
-
-import duckdb
-
-if __name__ == "__main__":
-    duckdb.connect(sys.argv[2]).close()

@@ -1,0 +1,343 @@
+"""What counts as a whole listing, and what it costs to know; the cases (a) to (g) of a strange API."""
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from cloudflare_oauth.api.listing import Listing
+from cloudflare_oauth.errors import CloudflareError
+from cloudflare_oauth_pipeline.fake_api import FakeApi, Organisation, Paging, ResultInfo, faults
+from tests.support.requests import List
+
+
+def fill(organisation: Organisation, count: int, account: str = "a") -> list[str]:
+    if account not in organisation.account_ids():
+        organisation.add_account(account)
+    return [organisation.add(account, client_id=f"{number:05}")["client_id"] for number in range(count)]
+
+
+def ids(listing: Listing) -> list[str]:
+    return [item["client_id"] for item in listing.items]
+
+
+@pytest.mark.parametrize(
+    ("count", "requests"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (1000, 50)]
+)
+def test_pages_are_read_and_none_more_than_needed(
+    api: FakeApi, list_clients: List, count: int, requests: int
+) -> None:
+    """(a), (c): 20 a page, whatever is asked for; the count says when the last has come."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    expected = fill(api.organisation, count)
+
+    listing = list_clients()
+
+    assert (ids(listing), listing.problem) == (expected, None)
+    assert len(api.requests) == requests
+
+
+def test_pages_as_large_as_cloudflare_allows_are_asked_for(api: FakeApi, list_clients: List) -> None:
+    """(a): a server that honours `per_page` up to 50 is asked twice for 100."""
+    expected = fill(api.organisation, 100)
+
+    listing = list_clients()
+
+    assert (ids(listing), listing.complete, len(api.requests)) == (expected, True, 2)
+
+
+@pytest.mark.parametrize("count", [1, 50, 51, 3000])
+def test_everything_in_one_answer_costs_one_request(api: FakeApi, list_clients: List, count: int) -> None:
+    """(b): a server that does not page."""
+    api.behaviour.clients_paging = Paging.whole()
+    expected = fill(api.organisation, count)
+
+    listing = list_clients()
+
+    assert (ids(listing), listing.complete, len(api.requests)) == (expected, True, 1)
+
+
+def test_a_server_that_repeats_its_first_page_is_not_believed(api: FakeApi, list_clients: List) -> None:
+    """(d): the second page brings nothing new; after two readings that agree it is given up."""
+    api.behaviour.clients_paging = Paging.repeating_first(maximum=20)
+    expected = fill(api.organisation, 2000)
+
+    listing = list_clients()
+
+    assert ids(listing) == expected[:20]
+    assert listing.problem == "20 arrived, but the API says there are 2000"
+    assert len(api.requests) <= 4
+
+
+def test_a_first_page_that_holds_everything_needs_no_second(api: FakeApi, list_clients: List) -> None:
+    """(d): whether a server would repeat itself does not matter if nothing is missing."""
+    api.behaviour.clients_paging = Paging.repeating_first(maximum=20)
+    fill(api.organisation, 20)
+
+    assert list_clients().complete
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("info", [ResultInfo.absent(), ResultInfo.null(), ResultInfo.only("page", "count")])
+@pytest.mark.parametrize("count", [0, 1, 20, 41])
+def test_without_a_count_two_readings_to_the_end_have_to_agree(
+    api: FakeApi, list_clients: List, info: ResultInfo, count: int
+) -> None:
+    """(e): no `result_info`, a null one, or one without `total_count`; an empty first page is enough."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    api.behaviour.clients_result_info = info
+    expected = fill(api.organisation, count)
+
+    listing = list_clients()
+
+    assert (ids(listing), listing.problem) == (expected, None)
+    pages = -(-count // 20)
+    assert len(api.requests) == (1 if count == 0 else 2 * (pages + 1))
+
+
+def test_without_a_count_a_known_client_is_not_missed_on_one_empty_answer(
+    api: FakeApi, list_clients: List
+) -> None:
+    """(e): an empty answer that does not count is asked for again before it says that all are gone."""
+    api.behaviour.clients_result_info = ResultInfo.absent()
+    fill(api.organisation, 0)
+
+    assert list_clients(known={"1"}).complete
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("paging", [Paging.repeating_first(maximum=20), Paging.whole()])
+def test_without_a_count_a_page_that_repeats_proves_nothing(
+    api: FakeApi, list_clients: List, paging: Paging
+) -> None:
+    """(d) or (b), with (e): nobody can tell whether that page is all there is."""
+    api.behaviour.clients_paging = paging
+    api.behaviour.clients_result_info = ResultInfo.absent()
+    fill(api.organisation, 20)
+
+    listing = list_clients()
+
+    assert listing.problem == "the API repeats a page and does not say how many there are"
+    assert len(api.requests) <= 4
+
+
+@pytest.mark.parametrize("offset", [1, -1, 7, 1_000_000_000, -41])
+def test_a_wrong_count_is_incomplete_after_a_second_reading(
+    api: FakeApi, list_clients: List, offset: int
+) -> None:
+    """(f): everything is listed all the same, and nothing is proven."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    api.behaviour.clients_result_info = ResultInfo.off_by(offset)
+    expected = fill(api.organisation, 41)
+
+    listing = list_clients(known=set(expected))
+
+    assert ids(listing) == expected
+    assert not listing.complete
+    assert len(api.requests) <= 3 * 4
+
+
+@pytest.mark.parametrize("total", ["41", -1, 41.0, True, None, [41]])
+def test_a_count_that_is_no_number_is_none(api: FakeApi, list_clients: List, total: object) -> None:
+    """(f): what is not a number of clients is not taken for one."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    api.behaviour.clients_result_info = ResultInfo.saying(total_count=total)
+    expected = fill(api.organisation, 41)
+
+    listing = list_clients()
+
+    assert (ids(listing), listing.complete) == (expected, True)
+    assert len(api.requests) == 8
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("what", ["added", "removed"])
+def test_a_listing_that_changes_once_is_read_again(
+    api: FakeApi, list_clients: List, what: str, page: int
+) -> None:
+    """(g): a client comes or goes between two pages; the second reading is whole."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    fill(api.organisation, 50)
+    done: list[int] = []
+
+    def change(account: str, number: int, organisation: Organisation) -> None:
+        if number == page and not done:
+            done.append(number)
+            if what == "added":
+                organisation.add(account, client_id="new")
+            else:
+                organisation.remove(account, "00000")
+
+    api.behaviour.between = change
+    listing = list_clients()
+
+    assert ids(listing) == [client["client_id"] for client in api.organisation.clients("a")]
+    assert listing.complete
+    assert len(api.requests) <= 6
+
+
+def test_a_listing_that_never_stops_changing_is_given_up(api: FakeApi, list_clients: List) -> None:
+    """(g): three readings, then it is incomplete."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    fill(api.organisation, 50)
+    api.behaviour.between = lambda account, number, organisation: organisation.add(account)
+
+    listing = list_clients()
+
+    assert listing.problem
+    assert len(api.requests) <= 9
+
+
+def test_a_swap_between_two_pages_is_noticed_before_anything_is_missed(
+    api: FakeApi, list_clients: List
+) -> None:
+    """(g): one removed and one added leave the count as it was; a known client has slipped through."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    expected = fill(api.organisation, 41)
+    done: list[int] = []
+
+    def swap(account: str, number: int, organisation: Organisation) -> None:
+        if number == 2 and not done:
+            done.append(number)
+            organisation.remove(account, "00000")
+            organisation.add(account, client_id="new")
+
+    api.behaviour.between = swap
+    listing = list_clients(known=set(expected))
+
+    assert ids(listing) == [*expected[1:], "new"]
+    assert listing.complete
+    assert len(api.requests) <= 3 + 2 * 4
+
+
+def test_a_deletion_from_one_page_that_is_not_full_needs_no_second_reading(
+    api: FakeApi, list_clients: List
+) -> None:
+    """One answer cannot have shifted while it was read."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    fill(api.organisation, 10)
+
+    assert list_clients(known={"gone"}).complete
+    assert len(api.requests) == 1
+
+
+def test_a_count_that_is_reached_too_early_deletes_nothing(api: FakeApi, list_clients: List) -> None:
+    """(f): the API says 20 and has 41, 20 a page; what is known of the rest is not called missing."""
+    api.behaviour.clients_paging = Paging.capped(20)
+    api.behaviour.clients_result_info = ResultInfo.saying(total_count=20)
+    expected = fill(api.organisation, 41)
+
+    assert not list_clients(known=set(expected)).complete
+
+
+def test_an_endless_listing_ends(api: FakeApi, list_clients: List, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 7: a server that invents new clients for ever and does not count them is left in the end."""
+    monkeypatch.setattr("cloudflare_oauth.api.listing.MAX_PAGES", 30)
+    api.behaviour.clients_paging = Paging.capped(20)
+    api.behaviour.clients_result_info = ResultInfo.absent()
+    fill(api.organisation, 20)
+    api.behaviour.between = lambda account, number, organisation: [
+        organisation.add(account) for _ in range(20)
+    ]
+
+    assert not list_clients().complete
+    assert len(api.requests) <= 3 * 30
+
+
+def test_an_item_without_an_id_counts_as_itself(api: FakeApi, list_clients: List) -> None:
+    """A row that will be rejected does not make its listing look cut short."""
+    fill(api.organisation, 2)
+    api.organisation.put("a", {"visibility": "private"})
+    api.organisation.put("a", "not even an object")
+
+    listing = list_clients()
+
+    assert (len(listing.items), listing.complete) == (4, True)
+
+
+@pytest.mark.parametrize("result", [{"clients": []}, "none", 7, None, True])
+def test_a_result_that_is_no_list_is_an_error(api: FakeApi, list_clients: List, result: object) -> None:
+    """It is never taken for an empty listing."""
+    fill(api.organisation, 2)
+    api.behaviour.break_("a", faults.wrong_result(result))
+
+    with pytest.raises(CloudflareError, match=r"account a: Cloudflare sent \w+ where a list belongs"):
+        list_clients()
+
+
+def test_accounts_are_read_page_by_page(api: FakeApi, list_clients: List) -> None:
+    """Estates have thousands of accounts: 2,345 of them are 47 pages."""
+    for number in range(2345):
+        api.organisation.add_account(f"{number:032x}")
+
+    listing = list_clients(path="/accounts", key="id")
+
+    assert (len(listing.items), listing.complete, len(api.requests)) == (2345, True, 47)
+
+
+def test_the_accounts_of_an_account_owned_token_are_read_once(api: FakeApi, list_clients: List) -> None:
+    """The known bug: page 1 of 1, for ever."""
+    api.behaviour.accounts_paging = Paging.account_owned_token()
+    api.organisation.add_account("a")
+
+    listing = list_clients(path="/accounts", key="id")
+
+    assert (len(listing.items), listing.complete, len(api.requests)) == (1, True, 1)
+
+
+pagings = st.sampled_from(
+    [
+        Paging.capped(3),
+        Paging.capped(4),
+        Paging.whole(),
+        Paging.repeating_first(default=3, maximum=3),
+        Paging.repeating_last(default=3, maximum=3),
+    ]
+)
+infos = st.sampled_from(
+    [ResultInfo(), ResultInfo.absent(), ResultInfo.null(), ResultInfo.only("total_count")]
+    + [ResultInfo.off_by(offset) for offset in (-4, -3, -1, 1, 3)]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    paging=pagings,
+    info=infos,
+    count=st.integers(0, 13),
+    changes=st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["add", "remove", "swap"])), max_size=3),
+)
+def test_no_known_client_that_was_there_throughout_is_ever_called_missing(
+    api: FakeApi,
+    list_clients: List,
+    paging: Paging,
+    info: ResultInfo,
+    count: int,
+    changes: list[tuple[int, str]],
+) -> None:
+    """Promise 2, for every paging, every count and every drift: a listing that lacks it is incomplete."""
+    # Who repeats one page and also counts no more than that page cannot be told from one that has no more.
+    hides_the_rest = paging.ignores_page and count + info.total_count_offset == 3 < count
+    assume(not hides_the_rest)
+    api.behaviour.between = None
+    if "a" in api.organisation.account_ids():
+        api.organisation.remove_account("a")
+    known = set(fill(api.organisation, count))
+    api.behaviour.clients_paging, api.behaviour.clients_result_info = paging, info
+    api.requests.clear()
+    there_throughout = set(known)
+    waiting = dict(changes)
+
+    def drift(account: str, number: int, organisation: Organisation) -> None:
+        change = waiting.pop(len(api.requests) + 1, None)
+        clients = [client["client_id"] for client in organisation.clients(account)]
+        if change in ("remove", "swap") and clients:
+            organisation.remove(account, clients[0])
+            there_throughout.discard(clients[0])
+        if change in ("add", "swap"):
+            organisation.add(account)
+
+    api.behaviour.between = drift
+    listing = list_clients(known=known)
+
+    assert not listing.complete or set(ids(listing)) >= there_throughout
+    assert len(api.requests) <= 3 * 8

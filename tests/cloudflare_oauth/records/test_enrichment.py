@@ -1,0 +1,151 @@
+"""What is computed of a client, beside what the API sent."""
+
+from typing import Any
+
+import pytest
+
+from cloudflare_oauth.records.enrichment import (
+    change_facts,
+    client_facts,
+    name_skeleton,
+    scope_facts,
+    uri_facts,
+)
+
+
+@pytest.mark.parametrize(
+    ("uri", "scheme", "host", "host_type", "domain"),
+    [
+        ("https://login.app.example/cb", "https", "login.app.example", "name", "app.example"),
+        ("HTTPS://Login.App.Example.:443/cb?x#y", "https", "login.app.example", "name", "app.example"),
+        ("https://shop.co.uk.example.co.uk/", "https", "shop.co.uk.example.co.uk", "name", "example.co.uk"),
+        ("https://mine.pages.dev/cb", "https", "mine.pages.dev", "name", "mine.pages.dev"),
+        ("https://münchen.example.de/", "https", "münchen.example.de", "name", "example.de"),
+        ("http://127.0.0.1:8080/cb", "http", "127.0.0.1", "loopback", None),
+        ("http://127.0.0.2/cb", "http", "127.0.0.2", "loopback", None),
+        ("http://[::1]:8080/cb", "http", "::1", "loopback", None),
+        ("http://[::ffff:127.0.0.1]/cb", "http", "::ffff:127.0.0.1", "loopback", None),
+        ("http://127.1/cb", "http", "127.1", "loopback", None),
+        ("http://0x7f000001/cb", "http", "0x7f000001", "loopback", None),
+        ("http://2130706433/cb", "http", "2130706433", "loopback", None),
+        ("http://localhost:3000/cb", "http", "localhost", "localhost", None),
+        ("http://app.localhost/cb", "http", "app.localhost", "localhost", None),
+        ("http://localhost.evil.example/cb", "http", "localhost.evil.example", "name", "evil.example"),
+        ("http://127.0.0.1.evil.example/cb", "http", "127.0.0.1.evil.example", "name", "evil.example"),
+        ("https://127.0.0.1@evil.example/cb", "https", "evil.example", "name", "evil.example"),
+        ("https://10.20.4.17/cb", "https", "10.20.4.17", "private", None),
+        ("https://[fd12:3456:789a::1]/cb", "https", "fd12:3456:789a::1", "private", None),
+        ("https://8.8.8.8/cb", "https", "8.8.8.8", "address", None),
+        ("com.example.app:/cb", "com.example.app", None, None, None),
+        ("javascript:alert(1)", "javascript", None, None, None),
+        ("/callback", None, None, None, None),
+        ("https:///callback", "https", None, None, None),
+        ("https://good.example\\@evil.example/", "https", None, None, None),
+        ("https://[::1/", "https", None, None, None),
+        ("https://app.example:99999/", "https", None, None, None),
+        ("", None, None, None, None),
+    ],
+)
+def test_a_uri_is_taken_apart_as_a_uri(
+    uri: str, scheme: str | None, host: str | None, host_type: str | None, domain: str | None
+) -> None:
+    """Look-alikes of loopback are not loopback; what readers would disagree about has no host."""
+    facts = uri_facts(uri)
+
+    found = [facts.get(name) for name in ("scheme", "host", "host_type", "registrable_domain")]
+    assert found == [scheme, host, host_type, domain]
+
+
+@pytest.mark.parametrize(
+    ("uri", "fact", "value"),
+    [
+        ("https://*.app.example/cb", "has_pattern", True),
+        ("https://app.example/%2A", "has_pattern", True),
+        ("https://{tenant}.app.example/", "has_pattern", True),
+        ("https://app.example/[a-z]/cb", "has_pattern", True),
+        ("https://[2001:db8::1]/cb", "has_pattern", False),
+        ("https://app.example/cb", "has_pattern", False),
+        ("https://app.example/cb#/in", "has_fragment", True),
+        ("https://app.example/cb%23", "has_fragment", False),
+        ("https://me:secret@app.example/", "has_userinfo", True),
+        ("https://app.example/@me", "has_userinfo", False),
+        ("https://app.example/?next=/home", "redirect_parameter", "next"),
+        ("https://app.example/?a=1&Return_To=%2F", "redirect_parameter", "Return_To"),
+        ("https://app.example/next?nextpage=1", "redirect_parameter", None),
+    ],
+)
+def test_what_is_striking_about_a_uri(uri: str, fact: str, value: Any) -> None:
+    """In the part of the URI where it means something."""
+    assert uri_facts(uri).get(fact) == value
+
+
+@pytest.mark.parametrize(
+    ("scope", "writes"),
+    [
+        ("dns.write", True),
+        ("cache.purge", True),
+        ("zaraz.edit", True),
+        ("access.revoke", True),
+        ("registrar-domains.admin", True),
+        ("dns.read", False),
+        ("d1.metadata_read", False),
+        ("teams.report", False),
+        ("openid", False),
+        ("offline_access", False),
+        ("zone:read", None),
+        ("dns.", None),
+        ("", None),
+    ],
+)
+def test_a_scope_writes_or_reads_or_nobody_knows(scope: str, writes: bool | None) -> None:
+    """Any action that is not known to be harmless counts as writing."""
+    assert scope_facts(scope).get("writes") is writes
+
+
+def test_names_that_look_alike_have_the_same_skeleton() -> None:
+    """Case, spaces, invisible characters and confusable letters are lost on a hasty reader."""
+    alike = [
+        "Deploy Console",
+        "deploy  console",
+        "Dep1oy Console",
+        "D\u0435ploy C\u043ensole",
+        "De\u200bployConsole",
+    ]
+
+    assert len({name_skeleton(name) for name in alike}) == 1
+    assert name_skeleton("Halden") == name_skeleton("HaIden")
+    assert name_skeleton("modern") == name_skeleton("rnodern")
+    assert name_skeleton("Deploy Console") != name_skeleton("Deploy Consul")
+    assert name_skeleton("配送") != name_skeleton("在庫")
+
+
+def test_a_clients_addresses_give_their_domains() -> None:
+    """The host itself, where it is an address; nothing, where there is none."""
+    client = {
+        "client_uri": "https://www.app.example/x",
+        "logo_uri": "http://10.0.0.1/l.png",
+        "tos_uri": "later",
+    }
+
+    assert client_facts(client) == {"client_domain": "app.example", "logo_domain": "10.0.0.1"}
+
+
+def test_a_change_tells_what_it_added() -> None:
+    """Not what was there before, nor what only reads."""
+    before = {"scopes": ["dns.write"], "redirect_uris": ["https://a.example/"], "visibility": "private"}
+    after = {
+        "scopes": ["dns.write", "zone.read", "d1.write"],
+        "optional_scopes": ["ai.run"],
+        "redirect_uris": ["https://b.a.example/", "https://c.example/", None],
+        "visibility": "public",
+        "has_rotated_secret": True,
+    }
+
+    assert change_facts(before, after) == {
+        "has_rotated_secret": True,
+        "became_public": True,
+        "write_scopes_added": "ai.run, d1.write",
+        "redirect_domains_added": "c.example",
+    }
+    assert change_facts(after, None) == {}
+    assert change_facts(None, after) == {"has_rotated_secret": True}

@@ -1,0 +1,235 @@
+"""What can be loaded, what is rejected and why, what is dropped, and what counts as content."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cloudflare_oauth.api.listing import Page, Reading
+from cloudflare_oauth.records.canonical import changed_fields, content_hash
+from cloudflare_oauth.records.redaction import looks_secret, redacted
+from cloudflare_oauth.records.validation import OAUTH_CLIENT, Rejection, Row
+
+
+def checked(**fields: Any) -> Row | Rejection:
+    return OAUTH_CLIENT.check({"client_id": "1", "visibility": "private", **fields})
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("text", "not an object but a text"),
+        (7, "not an object but a number"),
+        (None, "not an object but null"),
+        ([], "not an object but an array"),
+        ({}, "no client_id"),
+        ({"client_id": ""}, "no client_id"),
+        ({"client_id": 7}, "no client_id"),
+        ({"client_id": None}, "no client_id"),
+        ({"client_id": "1", "client_name": 7}, "client_name: not a text but a number"),
+        ({"client_id": "1", "client_name": ["a"]}, "client_name: not a text but an array"),
+        ({"client_id": "1", "has_rotated_secret": 1}, "has_rotated_secret: not a bool but a number"),
+        ({"client_id": "1", "created_at": "yesterday"}, "created_at: not an RFC 3339 timestamp: 'yesterday'"),
+        ({"client_id": "1", "created_at": "2026-02-30T00:00:00Z"}, "created_at: not an RFC 3339 timestamp"),
+        ({"client_id": "1", "created_at": "2026-01-01T00:00:00"}, "created_at: not an RFC 3339 timestamp"),
+        ({"client_id": "1", "created_at": 1760000000}, "created_at: not a timestamp but a number"),
+        ({"client_id": "1", "scopes": "zone.read"}, "scopes: not an array but a text"),
+        ({"client_id": "1", "scopes": {"a": 1}}, "scopes: not an array but an object"),
+        ({"client_id": "1", "scopes": [["a"]]}, "scopes: not a text but an array"),
+        ({"client_id": "1", "scopes": ["a", 7]}, "scopes: not a text but a number"),
+        ({"client_id": "1", "client_uri_verification": "ok"}, "client_uri_verification: not an object"),
+        (
+            {"client_id": "1", "client_uri_verification": {"status": 1}},
+            "client_uri_verification__status: not",
+        ),
+        ({"client_id": "1", "client_name": "\ud800"}, "client_name: half a surrogate pair"),
+        ({"client_id": "1", "new": 2**63}, "new: a number of more than 64 bits"),
+        ({"client_id": "1", "new": [{"deep": -(2**63) - 1}]}, "new: a number of more than 64 bits"),
+        ({"client_id": "1", "new": float("inf")}, "new: a number too large"),
+        ({"client_id": "1", "new": "\uf0261.5"}, "new: starts with a private-use character"),
+        (
+            {"client_id": "1", "clientName": "a", "client_name": "b"},
+            "two fields would share the column client_name",
+        ),
+        ({"client_id": "1", "_dlt_id": "x"}, "two fields would share the column _dlt_id"),
+        ({"client_id": "1", "content_hash": "x"}, "two fields would share the column content_hash"),
+        ({"client_id": "1", "a_b": 1, "a__b": 2}, "two fields would share the column a_b"),
+    ],
+)
+def test_what_cannot_be_loaded_is_rejected_with_its_reason(item: Any, reason: str) -> None:
+    """Not an object, without an id, of the wrong type, or not storable."""
+    rejection = OAUTH_CLIENT.check(item)
+
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason.startswith(reason)
+    assert json.loads(rejection.document) == item
+
+
+def test_a_rejected_row_is_kept_without_its_secrets() -> None:
+    """Promise 10 holds for rows that are not loaded, too."""
+    rejection = OAUTH_CLIENT.check({"client_secret": "hush", "nested": [{"apiKey": "hush", "name": "n"}]})
+
+    assert isinstance(rejection, Rejection)
+    assert json.loads(rejection.document) == {"nested": [{"name": "n"}]}
+
+
+def test_a_row_nested_too_deeply_is_rejected() -> None:
+    """It ends neither the sync nor the account."""
+    deep: Any = "bottom"
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert checked(new=deep) == Rejection("null", "nested too deeply")
+
+
+@pytest.mark.parametrize("depth", [10, 30, 100, 400, 500, 700, 900, 980, 1_010, 5_000])
+@pytest.mark.parametrize("has_id", [True, False])
+def test_however_deep_an_item_counts_once(depth: int, has_id: bool) -> None:
+    """An object or an array, with or without an id: it is one in its listing, and a row or rejected."""
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    item = {"client_id": "client", "new": deep} if has_id else {"new": deep}
+    reading = Reading()
+
+    reading.add(Page([item, deep], 2, 50), "client_id")
+    kinds = [type(OAUTH_CLIENT.check(one)) for one in (item, deep)]
+
+    assert reading.counted
+    assert kinds == [Row if has_id and depth == 10 else Rejection, Rejection]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-06-03T00:00:00Z", datetime(2026, 6, 3, tzinfo=UTC)),
+        ("2026-06-03T02:00:00+02:00", datetime(2026, 6, 3, tzinfo=UTC)),
+        ("2026-06-03t00:00:00.123456z", datetime(2026, 6, 3, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-06-03T00:00:00.123456789Z", datetime(2026, 6, 3, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_timestamps_are_moments_in_utc(text: str, moment: datetime) -> None:
+    """Any offset, and fractions down to microseconds."""
+    row = checked(created_at=text)
+
+    assert isinstance(row, Row)
+    assert row.columns["created_at"] == moment
+    assert json.loads(row.document)["created_at"] == text
+
+
+def test_nulls_make_no_columns() -> None:
+    """A null of a field nobody declared would have no type."""
+    row = checked(client_name=None, scopes=None, new=None, object={"a": None, "b": 1}, scopes2=[None, "a"])
+
+    assert isinstance(row, Row)
+    assert row.columns == {
+        "client_id": "1",
+        "visibility": "private",
+        "object": {"b": 1},
+        "scopes2": [None, "a"],
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client_secret",
+        "clientSecret",
+        "CLIENT_SECRET",
+        "secret",
+        "secrets",
+        "password",
+        "access_token",
+        "credentials",
+        "api_key",
+        "registration_access_token",
+        "apiKey",
+        "private_key",
+        "client_secret_hash",
+        "secret_1",
+        "previous_client_secret",
+        "secret_value",
+        "old_secret",
+    ],
+)
+def test_a_field_that_looks_like_a_secret_value_is_dropped(name: str) -> None:
+    """At any depth, whether it is a text or made of texts."""
+    assert looks_secret(name, "hush")
+    assert redacted({"a": [{name: "hush", "b": 1}], name: ["hush"]}) == {"a": [{"b": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("has_rotated_secret", True),
+        ("token_endpoint_auth_method", "client_secret_basic"),
+        ("client_secret_expires_at", 0),
+        ("secret_rotated_at", "2026-06-03T00:00:00Z"),
+        ("token_lifetime_seconds", 3600),
+        ("scopes", ["token.write"]),
+        ("client_secret", None),
+        ("monkey", "banana"),
+        ("tokenizer", "x"),
+    ],
+)
+def test_a_field_that_only_talks_about_secrets_is_kept(name: str, value: Any) -> None:
+    """A flag, a number, a time or a method gives nothing away."""
+    assert redacted({name: value}) == {name: value}
+
+
+A: dict[str, Any] = {"client_id": "1", "scopes": ["a", "b"], "uri": "x"}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        A | {"scopes": ["b", "a"]},
+        A | {"scopes": ["b", "a", "a"]},
+        A | {"redirect_uris": []},
+        A | {"redirect_uris": None},
+        A | {"verification": {}},
+        A | {"verification": {"status": None}},
+        dict(reversed(A.items())),
+    ],
+)
+def test_what_is_not_content_does_not_change_the_hash(same: dict[str, Any]) -> None:
+    """The order of keys and of elements, repeated elements, and null, absent or empty."""
+    assert content_hash(same) == content_hash(A)
+    assert changed_fields(A, same) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "fields"),
+    [
+        (A | {"scopes": ["a"]}, ["scopes"]),
+        (A | {"scopes": ["a", "b", None]}, ["scopes"]),
+        (A | {"uri": ""}, ["uri"]),
+        (A | {"new": 0}, ["new"]),
+        (A | {"new": False}, ["new"]),
+        (A | {"verification": {"status": "x"}}, ["verification"]),
+        ({"client_id": "1"}, ["scopes", "uri"]),
+    ],
+)
+def test_what_is_content_changes_the_hash(other: dict[str, Any], fields: list[str]) -> None:
+    """And `changed_fields` names it."""
+    assert content_hash(other) != content_hash(A)
+    assert changed_fields(A, other) == changed_fields(other, A) == fields
+
+
+def test_numbers_and_booleans_are_told_apart() -> None:
+    """To Python 1, 1.0 and True are equal; to JSON they are not."""
+    hashes = {content_hash({"new": value}) for value in (1, 1.0, True, "1", [1], [True])}
+
+    assert len(hashes) == 6
+    assert changed_fields({"new": 1}, {"new": True}) == ["new"]
+
+
+def test_the_account_a_client_is_sent_with_is_not_its_content() -> None:
+    """The same client hashes the same, whether the API names its account or not."""
+    with_account, without = checked(account_id="a" * 32), checked()
+
+    assert isinstance(with_account, Row)
+    assert isinstance(without, Row)
+    assert with_account.content_hash == without.content_hash

@@ -1,0 +1,281 @@
+"""Other destinations end in the tables that DuckDB has, whatever happens; those that cannot are refused."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudflare_oauth import Limits
+from cloudflare_oauth_pipeline.destinations.target import Target
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
+from cloudflare_oauth_pipeline.fake_api.faults import error
+from cloudflare_oauth_pipeline.run.summary import Summary
+from cloudflare_oauth_pipeline.run.sync import sync
+from tests.support.commands import Run
+from tests.support.warehouses import Delta, DuckDB, Postgres, Warehouse
+
+KILLED_SYNC = Path(__file__).parents[2] / "support" / "killed_sync.py"
+LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
+FIRST, SECOND, THIRD = (account_id(name) for name in ("first", "second", "third"))
+
+
+def fill(organisation: Organisation) -> None:
+    for number in range(12):
+        for account in (FIRST, SECOND):
+            organisation.add(
+                account,
+                client_id=f"client-{number}",
+                client_name=f"Client {number} 'Ω\\",
+                redirect_uris=[f"https://{number}.example/a", f"https://{number}.example/b"],
+                scopes=["zone.read", "dns.write", "zone.read"],
+                created_at="2026-06-01T02:03:04.5+02:00",
+            )
+    organisation.add(THIRD, client_id="last", scopes=["zone.read"], unknown_yet={"deep": [1, "two"]})
+
+
+def change_everything(organisation: Organisation) -> None:
+    """Every kind of change, in one table or in several."""
+    organisation.change(FIRST, "client-0", redirect_uris=["https://0.example/c"])
+    organisation.change(FIRST, "client-1", scopes=[], client_uri="https://one.example")
+    organisation.change(SECOND, "client-0", client_name="Renamed", another=["a", "b"], number=1.5)
+    organisation.change(SECOND, "client-1", scopes=["dns.write", "zone.read"])
+    organisation.remove(FIRST, "client-11")
+    organisation.remove(THIRD, "last")
+    organisation.add(
+        SECOND, client_id="new", grant_types=["authorization_code"], redirect_uris=["https://new/"]
+    )
+
+
+Sync = Callable[[Warehouse], Summary]
+
+
+@pytest.fixture
+def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    """Syncs into a warehouse, every time from a machine that never did before."""
+    machines = count()
+
+    def synced(warehouse: Warehouse) -> Summary:
+        for name, value in warehouse.environment.items():
+            monkeypatch.setenv(name, value)
+        target = Target(
+            destination=warehouse.destination, pipelines_dir=tmp_path / f"machine-{next(machines)}"
+        )
+        return sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, limits=LIMITS)
+
+    return synced
+
+
+@pytest.fixture(params=["postgres", "filesystem"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """Each of the destinations, empty."""
+    if request.param == "filesystem":
+        # Of such a name, because paths are spelt in several ways on their way through.
+        return Delta(tmp_path / "a folder of 100% Ω")
+    server: Postgres = request.getfixturevalue("server")
+    return server.emptied(tmp_path.name)
+
+
+def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
+    api: FakeApi, synced: Sync, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """A first sync, nothing new, all kinds of change, failing accounts, and all of it mended."""
+    reference = DuckDB(tmp_path / "reference.duckdb")
+
+    def both() -> dict[str, int]:
+        expected, done = synced(reference), synced(warehouse)
+        assert (done.status, done.clients) == (expected.status, expected.clients)
+        assert warehouse.content() == reference.content()
+        return dict(done.accounts)
+
+    fill(api.organisation)
+    assert both() == {"complete": 3}
+    assert both() == {"complete": 3}
+    change_everything(api.organisation)
+    assert both() == {"complete": 3}
+    api.behaviour.forbid(FIRST)
+    api.behaviour.break_(SECOND, error(500, 10000, "Broken"))
+    api.organisation.remove(FIRST, "client-2")
+    assert both() == {"complete": 1, "forbidden": 1, "failed": 1}
+    api.behaviour.allow(FIRST)
+    api.behaviour.heal()
+    api.organisation.change(SECOND, "client-2", redirect_uris=["https://2.example/b"])
+    assert both() == {"complete": 3}
+
+
+def test_nothing_new_writes_nothing_but_what_was_read(
+    api: FakeApi, synced: Sync, warehouse: Warehouse
+) -> None:
+    """Row for row, dlt's ids included, every table but `account_syncs` stays as it is."""
+    fill(api.organisation)
+    synced(warehouse)
+    tables = [name for name in warehouse.tables() if name != "account_syncs" and not name.startswith("_dlt")]
+    before = {name: sorted(warehouse.rows(name), key=repr) for name in tables}
+
+    synced(warehouse)
+
+    assert {name: sorted(warehouse.rows(name), key=repr) for name in tables} == before
+    assert len(warehouse.rows("account_syncs")) == 6
+
+
+def test_a_pipeline_may_have_any_name(api: FakeApi, run: Run) -> None:
+    """Also one that dlt takes for no schema's."""
+    api.organisation.add(FIRST, client_id="one")
+
+    for command in ("sync", "changes", "findings"):
+        assert run(command, "--pipeline-name", "shard-1_of-2").exit_code == 0, command
+
+
+def test_the_change_log_can_be_read_back(
+    api: FakeApi, synced: Sync, warehouse: Warehouse, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`changes` of the destination, with documents as JSON."""
+    api.organisation.add(FIRST, client_id="one", scopes=["zone.read"])
+    synced(warehouse)
+    api.organisation.change(FIRST, "one", scopes=["dns.write"])
+    synced(warehouse)
+
+    done = run("changes", "--destination", warehouse.destination, "--format", "json")
+
+    assert [row["change"] for row in done.json] == ["baseline", "updated"]
+    assert done.json[1]["changed_fields"] == ["scopes"]
+    assert done.json[1]["document_before"]["scopes"] == ["zone.read"]
+
+
+# As many load jobs as the second sync has; a test below holds it to that.
+JOBS = {"postgres": 10, "filesystem": 7}
+
+
+class World:
+    """Warehouses after a first sync, everything changed since, and what an undisturbed sync makes of it."""
+
+    def __init__(self, warehouse: Warehouse, api: FakeApi, folder: Path) -> None:
+        self.warehouse = warehouse
+        self.api = api
+        self.folder = folder
+        fill(api.organisation)
+        self.sync(warehouse)
+        change_everything(api.organisation)
+        undisturbed = warehouse.copied("undisturbed")
+        self.sync(undisturbed)
+        self.undisturbed = self.content(undisturbed)
+
+    def content(self, warehouse: Warehouse) -> dict[str, Any]:
+        """All but what a killed sync may have said of itself."""
+        return {name: rows for name, rows in warehouse.content().items() if name != "account_syncs"}
+
+    def sync(self, warehouse: Warehouse, *killed: str) -> int:
+        """Sync in a process of its own with an empty home; returns its exit code."""
+        self.folder.mkdir(exist_ok=True)
+        command = [KILLED_SYNC, *killed] if killed else ["-m", "cloudflare_oauth_pipeline"]
+        done = subprocess.run(
+            [sys.executable, *command, "sync", "--destination", warehouse.destination],
+            cwd=self.folder,
+            env=os.environ
+            | warehouse.environment
+            | {
+                "DLT_DATA_DIR": str(self.folder / f"home-{len(list(self.folder.iterdir()))}"),
+                "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
+                "CLOUDFLARE_BASE_URL": self.api.base_url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert killed or done.returncode == 0, done.stderr
+        return done.returncode
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    warehouse: Warehouse = Delta(folder / "before")
+    if request.param == "postgres":
+        warehouse = request.getfixturevalue("server").emptied("before")
+    with FakeApi() as api:
+        yield World(warehouse, api, folder / "machines")
+
+
+@pytest.mark.parametrize(
+    "moment", ["normalize", 5, 3, 2, 1, 0] if "SWEEP" in os.environ else ["normalize", 3, 0]
+)
+@pytest.mark.parametrize("world", JOBS, indirect=True)
+def test_a_killed_sync_is_made_good_by_the_next_on_a_new_machine(world: World, moment: str | int) -> None:
+    """SIGKILL at any stage, or with so many load jobs left; the next sync ends as an undisturbed one."""
+    warehouse = world.warehouse.copied(f"killed-{moment}")
+    last = JOBS[warehouse.destination]
+    stage, nth = (moment, 1) if isinstance(moment, str) else ("after-job", last - moment)
+
+    assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL
+    world.sync(warehouse)
+
+    assert world.content(warehouse) == world.undisturbed
+
+
+@pytest.mark.parametrize("world", JOBS, indirect=True)
+def test_every_load_job_is_among_the_moments(world: World) -> None:
+    """The sync that is killed has as many load jobs as the test above kills it at."""
+    warehouse = world.warehouse.copied("one-job-too-many")
+
+    assert world.sync(warehouse, "job", str(JOBS[warehouse.destination] + 1)) == 0
+
+
+REFUSED = {
+    "athena": "staging",
+    "dremio": "staging",
+    "dummy": "read back",
+    "lancedb": "delete-insert",
+    "qdrant": "delete-insert",
+    "weaviate": "delete-insert",
+}
+
+
+@pytest.mark.parametrize(("name", "lack"), REFUSED.items())
+def test_a_destination_that_cannot_is_refused_before_anything_is_requested(
+    api: FakeApi, run: Run, name: str, lack: str
+) -> None:
+    """It says what it lacks and what to choose instead; also in a dry run."""
+    for arguments in (["sync"], ["sync", "--dry-run"]):
+        done = run(*arguments, "--destination", name)
+
+        assert done.exit_code == 2
+        assert done.stderr.startswith(f"error: the destination {name} ")
+        assert lack in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not api.requests
+
+
+def test_files_without_delta_tables_are_refused(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain files only get more rows; the message says what to install."""
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "files")
+    # As if it were not installed.
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+
+    done = run("sync", "--destination", "filesystem")
+
+    assert done.exit_code == 2
+    assert "pip install 'dlt[deltalake]'" in done.stderr
+    assert not api.requests
+    assert not Path("files").exists()
+
+
+def test_what_a_destination_cannot_do_is_said_first(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delta tables have no common transaction and no views; it is a warning, and the sync complete."""
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "files")
+    api.organisation.add(FIRST, client_id="one")
+
+    done = run("sync", "--destination", "filesystem")
+
+    first, second, *_ = done.stderr.splitlines()
+    assert first.startswith("warning: filesystem has no transaction over several tables")
+    assert second.startswith("warning: filesystem has no views")
+    assert done.exit_code == 0

@@ -1,0 +1,131 @@
+"""What is peculiar to PostgreSQL: characters it cannot store, and several syncs into one dataset at once."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudflare_oauth_pipeline.destinations.target import Target
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.run.sync import sync
+from tests.support.commands import Done, Run
+from tests.support.warehouses import DuckDB, Postgres
+
+ONE = account_id("one")
+SHARDS = 4
+ACCOUNTS = [account_id(number) for number in range(2 * SHARDS)]
+
+
+@pytest.fixture
+def postgres(server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Postgres:
+    """An empty database that dlt is told of."""
+    database = server.emptied(tmp_path.name)
+    for name, value in database.environment.items():
+        monkeypatch.setenv(name, value)
+    return database
+
+
+@pytest.fixture
+def synced(run: Run, postgres: Postgres) -> Any:
+    """Syncs into the database by the command line."""
+
+    def synced(*arguments: str) -> Done:
+        return run("sync", "--destination", "postgres", "--format", "json", *arguments)
+
+    return synced
+
+
+def test_a_character_that_cannot_be_stored_is_replaced(api: FakeApi, synced: Any, postgres: Postgres) -> None:
+    """NUL, in a value or a name, becomes U+FFFD; no run fails for it, and no client is rejected."""
+    nul = {"client_name": "a\0b", "redirect_uris": ["https://a\0"], "new_field": {"deep\0": ["\0", 1]}}
+    api.organisation.add(ONE, client_id="with", **nul)
+    api.organisation.add(ONE, client_id="without", client_name="\\u0000 \\0")
+
+    done = synced()
+
+    assert (done.exit_code, done.json["clients"]["rejected"]) == (0, 0)
+    clients = {row["client_id"]: row["client_name"] for row in postgres.rows("oauth_clients")}
+    assert clients == {"with": "a\ufffdb", "without": "\\u0000 \\0"}
+    (uri,) = postgres.rows("oauth_clients__redirect_uris")
+    assert (uri["client_id"], uri["value"]) == ("with", "https://a\ufffd")
+    documents = [row["document_after"] for row in postgres.rows("oauth_client_changes")]
+    assert {"deep\ufffd": ["\ufffd", 1]} in [document.get("new_field") for document in documents]
+
+
+def test_a_replaced_character_is_no_change(api: FakeApi, synced: Any, postgres: Postgres) -> None:
+    """Nothing is written again for it, and another field's change is the only one logged."""
+    api.organisation.add(ONE, client_id="one", client_name="a\0b", scopes=["\0"])
+    synced()
+
+    again = synced()
+    api.organisation.change(ONE, "one", visibility="public")
+    changed = synced()
+
+    assert (again.json["clients"]["unchanged"], changed.json["clients"]["updated"]) == (1, 1)
+    assert [row["changed_fields"] for row in postgres.rows("oauth_client_changes")] == [None, ["visibility"]]
+
+
+def sync_shards(folder: Path) -> None:
+    """Four processes at once, each with its accounts, its pipeline name and its home."""
+
+    def sync_shard(shard: int) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "cloudflare_oauth_pipeline", "sync", "--destination", "postgres"),
+                *("--pipeline-name", f"shard-{shard}"),
+                *(f"--account={account}" for account in ACCOUNTS[shard::SHARDS]),
+            ],
+            env=os.environ | {"DLT_DATA_DIR": str(folder / f"home-{shard}")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    with ThreadPoolExecutor(SHARDS) as threads:
+        for done in threads.map(sync_shard, range(SHARDS)):
+            assert done.returncode == 0, done.stderr
+
+
+def test_shards_loaded_at_once_lose_and_duplicate_nothing(
+    api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
+) -> None:
+    """Four processes into one dataset: first all of it new, also the tables, then all kinds of change."""
+    reference = DuckDB(tmp_path / "reference.duckdb")
+
+    def both() -> None:
+        sync_shards(tmp_path)
+        target = Target(db=reference.file, pipelines_dir=tmp_path / "reference")
+        sync(target, account_ids=ACCOUNTS, api_token=FAKE_TOKEN, base_url=api.base_url)
+        assert postgres.content() == reference.content()
+
+    for account in ACCOUNTS:
+        for number in range(25):
+            api.organisation.add(
+                account, client_id=str(number), scopes=["a", "b"], redirect_uris=["https://a"]
+            )
+    both()
+    for account in ACCOUNTS:
+        for number in range(10):
+            api.organisation.change(account, str(number), scopes=["c"], unknown_yet=[account[:4]])
+        api.organisation.remove(account, "24")
+        api.organisation.add(account, client_id="new")
+    both()
+
+
+def test_every_pipeline_prepares_its_merges_in_a_dataset_of_its_own(
+    api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
+) -> None:
+    """dlt lets pipelines of one dataset share it, and mixes up what they load (its issue 4297)."""
+    for account in ACCOUNTS:
+        api.organisation.add(account, client_id="one")
+
+    sync_shards(tmp_path)
+    run("sync", "--destination", "postgres")
+
+    names = postgres.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cloudflare\\_staging%%'")
+    assert len(names) == SHARDS + 1
+    assert {"nspname": "cloudflare_staging"} in names

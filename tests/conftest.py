@@ -1,0 +1,99 @@
+"""The fixtures that tests share: the fake API, the command line, a PostgreSQL server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from cloudflare_oauth import Limits
+from cloudflare_oauth.api.client import CloudflareClient, Usage
+from cloudflare_oauth.api.listing import Listing, list_all
+from cloudflare_oauth.api.responses import ApiResponse
+from cloudflare_oauth_pipeline.cli.commands import app
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
+from tests.support.commands import Done, Run
+from tests.support.requests import LIMITS, Get, List, connection_to
+from tests.support.warehouses import Postgres, postgres_server
+
+pytest_plugins = ["tests.support.pages"]
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """The fake API without accounts."""
+    with FakeApi() as server:
+        yield server
+
+
+@pytest.fixture
+def http(api: FakeApi) -> Iterator[httpx.Client]:
+    """A plain HTTP client with the fake API's base URL and valid credentials."""
+    headers = {"authorization": f"Bearer {FAKE_TOKEN}"}
+    # It is plain HTTP: loading certificates would take longer than all the tests.
+    with httpx.Client(base_url=api.base_url, headers=headers, timeout=5, verify=False) as client:
+        yield client
+
+
+@pytest.fixture
+def get(api: FakeApi) -> Get:
+    """Gets one response of the fake API through the client."""
+
+    def get(path: str = "/accounts", *, subject: str = "account a", limits: Limits = LIMITS) -> ApiResponse:
+        async def ask() -> ApiResponse:
+            async with CloudflareClient(connection_to(api), limits=limits) as client:
+                return await client.get(path, {}, subject=subject, usage=Usage())
+
+        return anyio.run(ask)
+
+    return get
+
+
+@pytest.fixture
+def list_clients(api: FakeApi) -> List:
+    """Lists the clients of an account, or the items below a path."""
+
+    def list_clients(
+        account: str = "a", *, path: str | None = None, key: str = "client_id", known: set[str] | None = None
+    ) -> Listing:
+        async def read() -> Listing:
+            async with CloudflareClient(connection_to(api), limits=LIMITS) as client:
+                return await list_all(
+                    client,
+                    path or f"/accounts/{account}/oauth_clients",
+                    key=key,
+                    subject=f"account {account}",
+                    usage=Usage(),
+                    known=known or (),
+                )
+
+        return anyio.run(read)
+
+    return list_clients
+
+
+@pytest.fixture
+def run(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `cloudflare-oauth` with these arguments, in an empty folder with an empty home."""
+    for name in ("CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY", "CLOUDFLARE_ACCOUNT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", FAKE_TOKEN)
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", api.base_url)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Done:
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL server, and its first database; tests make databases of their own in it."""
+    with postgres_server() as server:
+        yield server

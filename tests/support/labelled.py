@@ -1,0 +1,373 @@
+"""Clients with what each rule must say of them: fires, passes, or nothing because it is not evaluable."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# Nothing is wrong with it.
+ORDERLY: dict[str, Any] = {
+    "visibility": "private",
+    "redirect_uris": ["https://app.fine.example/cb"],
+    "scopes": ["zone.read"],
+    "grant_types": ["authorization_code"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "client_secret_basic",
+    "client_uri": "https://www.fine.example",
+    "policy_uri": "https://www.fine.example/privacy",
+    "tos_uri": "https://www.fine.example/terms",
+    "client_uri_verification": {"status": "verified", "text": "x"},
+    "has_rotated_secret": False,
+}
+PUBLIC = {"visibility": "public"}
+SECRETLESS = {"token_endpoint_auth_method": "none"}
+
+# Of a confidential client and, behind it, of one without a secret: the redirect rules that fire.
+REDIRECTS: list[tuple[str, str, str]] = [
+    ("https://app.fine.example/cb", "", ""),
+    ("https://app.fine.example:8443/cb", "", ""),
+    ("HTTPS://APP.FINE.EXAMPLE/CB", "", ""),
+    ("https://münchen.example/cb", "", ""),
+    ("https://localhost.fine.example/cb", "", ""),
+    ("https://app.fine.example/http://evil.example/", "", ""),
+    ("https://app.fine.example/cb?a=1", "", ""),
+    ("https://app.fine.example/cb?nextpage=2", "", ""),
+    ("https://app.fine.example/next?x=url", "", ""),
+    ("https://app.fine.example/%23", "", ""),
+    ("https://app.fine.example/@me", "", ""),
+    ("http://app.fine.example/cb", "RU-01", "RU-01"),
+    ("HTTP://app.fine.example/cb", "RU-01", "RU-01"),
+    ("http://localhost.evil.example/cb", "RU-01", "RU-01"),
+    ("http://127.0.0.1.evil.example/cb", "RU-01", "RU-01"),
+    ("http://128.0.0.1/cb", "RU-01 RU-12", "RU-01 RU-12"),
+    ("http://10.0.0.1/cb", "RU-01 RU-12", "RU-01 RU-12"),
+    ("http://localhost@evil.example/cb", "RU-01 RU-12", "RU-01 RU-12"),
+    ("http://127.0.0.1/cb", "RU-06", ""),
+    ("http://127.0.0.1:8080/cb", "RU-06", ""),
+    ("http://127.0.0.2/cb", "RU-06", ""),
+    ("http://127.1/cb", "RU-06", ""),
+    ("http://[::1]:8080/cb", "RU-06", ""),
+    ("https://[::1]/cb", "RU-06", ""),
+    ("http://localhost/cb", "RU-05 RU-06", "RU-05"),
+    ("http://LOCALHOST:3000/cb", "RU-05 RU-06", "RU-05"),
+    ("https://localhost/cb", "RU-05 RU-06", "RU-05"),
+    ("http://app.localhost/cb", "RU-05 RU-06", "RU-05"),
+    ("https://*.fine.example/cb", "RU-02", "RU-02"),
+    ("https://app.fine.example/*", "RU-02", "RU-02"),
+    ("https://app.fine.example/%2a", "RU-02", "RU-02"),
+    ("https://{tenant}.fine.example/cb", "RU-02 RU-04", "RU-02 RU-04"),
+    ("https://app.fine.example/[a-z]+/cb", "RU-02", "RU-02"),
+    ("https://[2606:4700::1111]/cb", "RU-12", "RU-12"),
+    ("https://app.fine.example/cb#", "RU-03", "RU-03"),
+    ("https://app.fine.example/cb#/in", "RU-03", "RU-03"),
+    ("https://app.fine.example/#?next=x", "RU-03", "RU-03"),
+    ("/callback", "RU-04", "RU-04"),
+    ("//app.fine.example/cb", "RU-04", "RU-04"),
+    ("app.fine.example/cb", "RU-04", "RU-04"),
+    ("", "RU-04", "RU-04"),
+    ("https:///cb", "RU-04", "RU-04"),
+    ("https://", "RU-04", "RU-04"),
+    ("https:cb", "RU-04", "RU-04"),
+    ("https://good.example\\@evil.example/cb", "RU-04", "RU-04"),
+    ("https://app.fine.example:99999/cb", "RU-04", "RU-04"),
+    ("com.example.app:/cb", "RU-10", ""),
+    ("com.example.app://cb", "RU-10", ""),
+    ("myapp:/cb", "RU-07 RU-10", "RU-07"),
+    ("myapp://oauth.example", "RU-07 RU-10", "RU-07"),
+    ("MyApp:cb", "RU-07 RU-10", "RU-07"),
+    ("urn:ietf:wg:oauth:2.0:oob", "RU-07 RU-10", "RU-07"),
+    ("javascript:alert(1)", "RU-09", "RU-09"),
+    ("JavaScript:alert(1)", "RU-09", "RU-09"),
+    ("javascript:/*x*/alert(1)", "RU-09", "RU-09"),
+    ("data:text/html,<b>x</b>", "RU-09", "RU-09"),
+    ("file:///etc/passwd", "RU-09", "RU-09"),
+    ("blob:https://app.fine.example/1", "RU-09", "RU-09"),
+    ("javascript.fine.example:/cb", "RU-10", ""),
+    ("https://app.fine.example/cb?next=/home", "RU-11", "RU-11"),
+    ("https://app.fine.example/cb?a=1&return_to=%2F", "RU-11", "RU-11"),
+    ("https://app.fine.example/cb?RedirectUri=x", "RU-11", "RU-11"),
+    ("https://app.fine.example/cb?url", "RU-11", "RU-11"),
+    ("https://10.20.4.17/cb", "RU-12", "RU-12"),
+    ("https://192.168.1.20:8443/cb", "RU-12", "RU-12"),
+    ("https://[fd12:3456:789a::1]/cb", "RU-12", "RU-12"),
+    ("https://8.8.8.8/cb", "RU-12", "RU-12"),
+    ("https://0x0a000001/cb", "RU-12", "RU-12"),
+    ("https://me@app.fine.example/cb", "RU-12", "RU-12"),
+    ("https://me:pw@app.fine.example/cb", "RU-12", "RU-12"),
+    ("https://app.fine.example@8.8.8.8/cb", "RU-12", "RU-12"),
+]
+REDIRECT_RULES = [f"RU-{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12)]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """For a rule: fields of clients on which it fires (with its severity), passes, or is silent.
+
+    Each differs from the ordinary one. `before` and `long_before` are what the same clients were 10 and 100
+    days ago, where that matters.
+    """
+
+    fires: list[tuple[str, dict[str, Any]]]
+    passes: list[dict[str, Any]]
+    silent: list[dict[str, Any]]
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)
+    long_before: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def _redirecting(*uris: str | None) -> dict[str, Any]:
+    return {"redirect_uris": list(uris)}
+
+
+NO_REDIRECTS = [_redirecting(), {"redirect_uris": None}, _redirecting(None)]
+NO_SCOPES = [{"scopes": []}, {"scopes": None}]
+NO_METHOD = {"token_endpoint_auth_method": None}
+WIDE = ["dns.write", "workers-scripts.write", "cache.purge", "zone-waf.write", "images.write"]
+
+LABELLED: dict[str, Labelled] = {
+    "RU-13": Labelled(
+        [
+            ("low", _redirecting("https://a.one.example/", "https://two.example/")),
+            ("low", _redirecting("https://a.pages.dev/", "https://b.pages.dev/")),
+            ("low", _redirecting("https://a.co.uk/", "https://b.co.uk/", "http://127.0.0.1/")),
+            ("low", _redirecting("https://one.example/", "https://one.example.evil.example/")),
+        ],
+        [
+            _redirecting("https://a.one.example/", "https://b.one.example/"),
+            _redirecting("https://one.example/", "https://ONE.example./x"),
+            _redirecting("https://one.example/", "http://127.0.0.1/", "com.example.app:/cb"),
+            _redirecting("https://10.0.0.1/", "https://10.0.0.2/"),
+            _redirecting("https://a.one.co.uk/", "https://b.one.co.uk/"),
+        ],
+        NO_REDIRECTS,
+    ),
+    "RT-01": Labelled(
+        [("high", {"response_types": ["token"]}), ("high", {"response_types": ["code", "token"]})],
+        [{}, {"response_types": ["code", "id_token"]}],
+        [{"response_types": []}, {"response_types": None}],
+    ),
+    "RT-03": Labelled(
+        [
+            ("medium", {"response_types": ["id_token"]}),
+            ("medium", {"grant_types": ["refresh_token"], "response_types": ["code"]}),
+            ("medium", {"grant_types": ["refresh_token"], "response_types": ["id_token"]}),
+        ],
+        [
+            {},
+            {"grant_types": ["authorization_code", "refresh_token"], "response_types": ["code", "id_token"]},
+        ],
+        [{"grant_types": []}, {"response_types": None}],
+    ),
+    "AU-01": Labelled(
+        [("medium", SECRETLESS | {"grant_types": ["authorization_code", "refresh_token"]})],
+        [SECRETLESS, {"grant_types": ["authorization_code", "refresh_token"]}],
+        [NO_METHOD | {"grant_types": ["refresh_token"]}, SECRETLESS | {"grant_types": []}],
+    ),
+    "AU-02": Labelled(
+        [
+            ("high", SECRETLESS | {"scopes": ["dns.write"]}),
+            ("high", SECRETLESS | {"scopes": ["zone.read", "cache.purge"]}),
+            ("critical", SECRETLESS | PUBLIC | {"scopes": ["dns.write"]}),
+            ("high", SECRETLESS | {"scopes": ["dns.write"], "visibility": "unheard-of"}),
+        ],
+        [SECRETLESS | {"scopes": ["zone.read", "d1.metadata_read", "openid"]}, {"scopes": ["dns.write"]}],
+        [NO_METHOD | {"scopes": ["dns.write"]}, *(SECRETLESS | none for none in NO_SCOPES)],
+    ),
+    "SE-01": Labelled(
+        [("medium", {"has_rotated_secret": True}), ("critical", {"has_rotated_secret": True})],
+        [{"has_rotated_secret": True}, {"has_rotated_secret": True}, {"has_rotated_secret": False}],
+        [{"has_rotated_secret": None}],
+        before={
+            "fires-0": {"has_rotated_secret": True},
+            "fires-1": {"has_rotated_secret": True},
+            "passes-0": {"has_rotated_secret": False},
+            "passes-1": {"has_rotated_secret": False},
+            "passes-2": {"has_rotated_secret": True},
+            "silent-0": {"has_rotated_secret": True},
+        },
+        long_before={
+            "fires-0": {"has_rotated_secret": False},
+            "fires-1": {"has_rotated_secret": True},
+            "passes-1": {"has_rotated_secret": True},
+        },
+    ),
+    "SE-02": Labelled(
+        [
+            ("low", {"created_at": "200 days"}),
+            ("medium", {"created_at": "400 days"}),
+        ],
+        [{"created_at": "100 days"}, {"created_at": "400 days"}, SECRETLESS | {"created_at": "400 days"}],
+        [{"created_at": None}, NO_METHOD | {"created_at": "400 days"}],
+        before={"passes-1": {"has_rotated_secret": True}},
+    ),
+    "CO-01": Labelled(
+        [
+            ("high", {"allowed_cors_origins": ["*"]}),
+            ("high", {"allowed_cors_origins": ["https://a.example", "null"]}),
+        ],
+        [{"allowed_cors_origins": ["https://a.example"]}, {"allowed_cors_origins": ["https://null.example"]}],
+        [{"allowed_cors_origins": []}, {"allowed_cors_origins": None}],
+    ),
+    "CO-02": Labelled(
+        [
+            ("medium", {"allowed_cors_origins": ["http://a.example"]}),
+            ("medium", {"allowed_cors_origins": ["http://localhost.evil.example"]}),
+        ],
+        [
+            {"allowed_cors_origins": ["https://a.example"]},
+            {"allowed_cors_origins": ["http://127.0.0.1:3000", "http://[::1]", "http://localhost"]},
+            {"allowed_cors_origins": ["*"]},
+        ],
+        [{"allowed_cors_origins": []}],
+    ),
+    "CO-03": Labelled(
+        [("low", {"allowed_cors_origins": ["https://a.example"]})],
+        [SECRETLESS | {"allowed_cors_origins": ["https://a.example"]}],
+        [{"allowed_cors_origins": []}, NO_METHOD | {"allowed_cors_origins": ["https://a.example"]}],
+    ),
+    "LO-01": Labelled(
+        [
+            ("medium", {"post_logout_redirect_uris": ["http://a.example/bye"]}),
+            ("medium", {"post_logout_redirect_uris": ["https://a.example", "http://127.0.0.1.evil.example"]}),
+        ],
+        [
+            {
+                "post_logout_redirect_uris": [
+                    "https://a.example/bye",
+                    "http://127.0.0.1/bye",
+                    "http://localhost",
+                ]
+            }
+        ],
+        [{"post_logout_redirect_uris": []}],
+    ),
+    "LO-02": Labelled(
+        [("medium", {"post_logout_redirect_uris": ["https://*.a.example/bye"]})],
+        [{"post_logout_redirect_uris": ["https://a.example/bye"]}],
+        [{"post_logout_redirect_uris": None}],
+    ),
+    "ID-01": Labelled(
+        [
+            ("high", PUBLIC | {"client_uri_verification": {"status": status}})
+            for status in ("pending", "in_progress", "failed")
+        ],
+        [PUBLIC, {"client_uri_verification": {"status": "failed"}}],
+        [PUBLIC | {"client_uri_verification": None}, PUBLIC | {"client_uri_verification": {}}],
+    ),
+    "ID-02": Labelled(
+        [
+            ("low", {"client_uri_verification": {"status": "failed"}}),
+            ("low", {"client_uri_verification": {"status": "pending"}, "updated_at": "3 days"}),
+            ("low", {"client_uri_verification": {"status": "in_progress"}, "created_at": "3 days"}),
+        ],
+        [{}, {"client_uri_verification": {"status": "pending"}, "updated_at": "1 days"}],
+        [
+            {"client_uri_verification": None},
+            {"client_uri_verification": {"status": "failed"}, "client_uri": None},
+        ],
+    ),
+    "ID-03": Labelled(
+        [
+            ("medium", {"client_uri": "https://other.example"}),
+            ("medium", {"logo_uri": "https://cdn.other.example/l.png"}),
+            ("medium", {"policy_uri": "https://fine.example.evil.example/"}),
+            ("medium", {"tos_uri": "https://10.0.0.1/"}),
+        ],
+        [
+            {},
+            {"redirect_uris": ["http://127.0.0.1/", "https://x.fine.example/"]},
+            _redirecting("http://127.0.0.1/"),
+        ],
+        [*NO_REDIRECTS, dict.fromkeys(("client_uri", "logo_uri", "policy_uri", "tos_uri"))],
+    ),
+    "ID-04": Labelled(
+        [
+            ("low", {"client_uri": "HTTP://www.fine.example"}),
+            ("low", {"logo_uri": "http://fine.example/l.png"}),
+        ],
+        [{}, {"tos_uri": "https://fine.example/http://"}],
+        [dict.fromkeys(("client_uri", "logo_uri", "policy_uri", "tos_uri"))],
+    ),
+    "ID-05": Labelled(
+        [
+            ("medium", {"client_name": "Payroll Bridge"}),
+            ("medium", {"client_name": "PayroII  bridge"}),
+            ("medium", {"client_name": "P\u0430yroll Bridge"}),
+            ("medium", {"client_name": "Cloudflare Login"}),
+            ("medium", {"client_name": "C1oud-flare Support"}),
+            ("medium", {"client_name": "Cloudfare"}),
+        ],
+        [{"client_name": "Payroll Bridges"}, {"client_name": "Same name"}, {"client_name": "Same name"}],
+        [{"client_name": None}],
+    ),
+    "ID-06": Labelled(
+        [("low", PUBLIC | {"policy_uri": None}), ("low", PUBLIC | {"tos_uri": None, "policy_uri": None})],
+        [PUBLIC, {"policy_uri": None}],
+        [],
+    ),
+    "ID-07": Labelled(
+        [
+            ("medium", {"client_name": "terraform test app", "scopes": ["dns.write"]}),
+            ("medium", {"client_name": "DEV-console", "scopes": ["cache.purge"]}),
+            ("medium", PUBLIC | {"client_name": "Demo"}),
+        ],
+        [
+            {"client_name": "test reader"},
+            {"client_name": "Contest winners", "scopes": ["dns.write"]},
+            {"client_name": "Device manager", "scopes": ["dns.write"]},
+        ],
+        [{"client_name": None, "scopes": ["dns.write"]}],
+    ),
+    "SC-01": Labelled(
+        [
+            ("high", {"scopes": WIDE}),
+            ("high", {"scopes": ["api-tokens.write"]}),
+        ],
+        [
+            {},
+            {"scopes": WIDE[:3]},
+            {"scopes": ["memberships.read", "billing.read"]},
+            {"scopes": ["unheard.write"]},
+        ],
+        NO_SCOPES,
+    ),
+    "SC-02": Labelled(
+        [("low", {"scopes": ["rocket-loader.write"]}), ("low", {"scopes": ["zone.read", "zone:read"]})],
+        [{}, {"scopes": ["openid", "offline_access", "dns.write"]}],
+        NO_SCOPES,
+    ),
+    "DR-01": Labelled(
+        [
+            ("high", {"scopes": ["zone.read", "dns.write"]}),
+            ("high", {"scopes": ["dns.write", "cache.purge"]}),
+        ],
+        [{"scopes": ["zone.read", "dns.read"]}, {"scopes": ["dns.write"]}, {"scopes": ["zone.read"]}],
+        [],
+        before={
+            "fires-0": {"scopes": ["zone.read"]},
+            "fires-1": {"scopes": ["dns.write"]},
+            "passes-0": {"scopes": ["zone.read"]},
+            "passes-2": {"scopes": ["zone.read", "dns.write"]},
+        },
+    ),
+    "DR-02": Labelled(
+        [("high", _redirecting("https://app.fine.example/cb", "https://new.example/cb"))],
+        [
+            _redirecting("https://app.fine.example/cb", "https://other.fine.example/cb"),
+            _redirecting("https://new.example/cb"),
+        ],
+        [],
+        before={
+            "fires-0": _redirecting("https://app.fine.example/cb"),
+            "passes-0": _redirecting("https://app.fine.example/cb"),
+        },
+    ),
+    "DR-03": Labelled(
+        [("medium", PUBLIC)],
+        [PUBLIC, {}],
+        [],
+        before={"fires-0": {"visibility": "private"}, "passes-0": PUBLIC | {"logo_uri": None}},
+    ),
+    "LC-01": Labelled(
+        [("low", {"updated_at": "366 days"})],
+        [{"updated_at": "364 days"}],
+        [{"updated_at": None}],
+    ),
+}
