@@ -1,41 +1,53 @@
-# `make demo` and `make test` need Python 3.11 to 3.13, make and git; everything else they install into .venv.
+# `make demo` and `make test` need Python 3.11 to 3.13, make, bash and git; everything else they install into .venv.
 
+SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Nothing of this project tells anyone that it runs.
-export RUNTIME__DLTHUB_TELEMETRY := false
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := $(BIN)/python -m pip install --no-deps --disable-pip-version-check
+# The tests use dlt directly, too; `sync` and the other commands switch its telemetry off themselves.
+check test scale sweep pictures: export RUNTIME__DLTHUB_TELEMETRY := false
 
-.PHONY: help demo sync explore test sweep docs pictures lock clean
+.PHONY: help demo sync explore check test scale sweep docs pictures lock clean
 
 help:
-	@echo 'make demo    sync from the bundled API into demo.duckdb: no token, no network'
-	@echo 'make sync    CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
-	@echo 'make explore open the notebooks on cloudflare_oauth.duckdb, or else on the demo'
-	@echo 'make test    run linter, type checker and all tests'
-	@echo 'make sweep   run the long versions of the tests of everything together and of crashes (an hour)'
-	@echo 'make docs    renew docs/data-dictionary.md'
-	@echo 'make pictures renew the pictures in docs/pictures'
-	@echo 'make lock    renew constraints.txt'
-	@echo 'make clean   remove the environment and the caches'
+	@echo 'make demo      sync from the bundled fake API into demo.duckdb: no token, no network'
+	@echo 'make sync      CLOUDFLARE_API_TOKEN=... make sync: sync your accounts into cloudflare_oauth.duckdb'
+	@echo 'make explore   open the pages on cloudflare_oauth.duckdb, or else on the demo'
+	@echo 'make check     run linter, type checker and the quick tests (under a minute)'
+	@echo 'make test      run linter, type checker and the tests (under 10 minutes)'
+	@echo 'make scale     run the slow tests: large datasets, slow destinations'
+	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (an hour)'
+	@echo 'make docs      renew docs/data-dictionary.md'
+	@echo 'make pictures  renew the pictures in docs/pictures'
+	@echo 'make lock      renew constraints.txt and constraints-demo.txt'
+	@echo 'make clean     remove the environment and the caches'
 
-demo: $(VENV)/installed
+demo: $(VENV)/runnable
 	@$(BIN)/cloudflare-oauth demo
 
-sync: $(VENV)/installed
+sync: $(VENV)/runnable
 	@$(BIN)/cloudflare-oauth sync
 
 # Without a dataset of your own, the demo's: no token, no network.
-explore: $(VENV)/installed
+explore: $(VENV)/runnable
 	@if [ -e cloudflare_oauth.duckdb ]; then $(BIN)/cloudflare-oauth explore; \
 	else [ -e demo.duckdb ] || $(BIN)/cloudflare-oauth demo; $(BIN)/cloudflare-oauth explore --db demo.duckdb; fi
+
+check: $(VENV)/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -m quick --numprocesses 2
 
 test: $(VENV)/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m 'not scale' --numprocesses 2 --dist worksteal
+
+scale: $(VENV)/installed
+	$(BIN)/pytest -m scale --numprocesses 2 --dist worksteal
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest --numprocesses 2 --dist worksteal \
@@ -47,22 +59,41 @@ docs: $(VENV)/installed
 	$(BIN)/python -m cloudflare_oauth_pipeline.analysis.data_dictionary > docs/data-dictionary.md
 
 pictures: $(VENV)/installed
-	$(BIN)/python -m tests.notebooks.pictures
+	$(BIN)/python -m tests.support.pictures
+
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
+  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 lock: $(VENV)/installed
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --quiet \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	  --output-file constraints.txt
+	$(COMPILE) --all-extras --upgrade --output-file constraints.txt
+	$(COMPILE) --extra demo --extra notebooks --extra build --constraint constraints.txt \
+	  --upgrade --output-file constraints-demo.txt
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
+# A developer has everything installed; to look at the demo less is enough.
+$(VENV)/runnable: constraints-demo.txt pyproject.toml
+	@[ -e $(VENV)/installed ] || $(MAKE) --no-print-directory $(VENV)/demo-installed
+	@touch $@
+
+$(VENV)/demo-installed: constraints-demo.txt pyproject.toml
+	$(call install,constraints-demo.txt)
+
 $(VENV)/installed: constraints.txt pyproject.toml
+	$(call install,constraints.txt)
+
+# Counts the packages while pip works, because it says nothing for long.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 	  { echo 'This needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12'; exit 1; }
-	@echo 'Making the environment in $(VENV) ...'
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement constraints.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@total=$$(grep -c '==' $(1)); \
+	echo "Installing $$total packages into $(VENV): a minute or two, once, on a fast line ..."; \
+	$(PYTHON) -m venv $(VENV) && set -o pipefail && \
+	$(PIP) --progress-bar off --require-hashes --requirement $(1) | \
+	  awk -v total=$$total '/^Collecting|^Ignoring/ { printf "\r  %d of %d ", ++n, total; fflush() } \
+	    /^Installing/ { printf "\r  unpacking ...     "; fflush() } END { print "" }' && \
+	$(PIP) --quiet --no-build-isolation --editable .
 	@touch $@
+endef

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks`."""
+"""The command line, `python -m benchmarks`."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from .server_process import Scenario
 
 
 def main() -> None:
-    """Run the benchmark and print its table."""
+    """Run the benchmark, print its table and write the JSON if `--json` is given."""
     given = _arguments()
     limit, seconds = given.quota or (None, 300.0)
     scenario = Scenario(
@@ -28,7 +28,7 @@ def main() -> None:
     contenders = [contender for contender in CONTENDERS if not given.only or contender.name in given.only]
     progress = Console(stderr=True)
     try:
-        results = run_rounds(scenario, contenders, rounds=given.rounds, tell=progress.print)
+        results = run_rounds(scenario, contenders, rounds=given.rounds, report_progress=progress.print)
     except BenchmarkError as error:
         sys.exit(f"error: {error}")
     console = Console()
@@ -40,16 +40,26 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     names = [contender.name for contender in CONTENDERS]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time a sync next to others.")
-    parser.add_argument("--accounts", type=_count, default=20, metavar="N", help="default 20")
-    parser.add_argument("--clients", type=_count, default=1_000, metavar="N", help="an account; default 1000")
-    parser.add_argument("--latency-ms", type=float, default=0, metavar="MS", help="of each answer; default 0")
-    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="default 3")
-    parser.add_argument(
-        "--only", nargs="+", choices=names, metavar="NAME", help=f"some of {', '.join(names)}"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Time a sync against other ways to load the same tables."
     )
-    parser.add_argument("--quota", type=_quota, metavar="LIMIT/SECONDS", help="enforced by the server")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there, too")
+    parser.add_argument(
+        "--accounts", type=_count, default=20, metavar="N", help="accounts served; default 20"
+    )
+    parser.add_argument(
+        "--clients", type=_count, default=1_000, metavar="N", help="clients per account; default 1000"
+    )
+    parser.add_argument(
+        "--latency-ms", type=float, default=0, metavar="MS", help="delay of every response; default 0"
+    )
+    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="runs per contender; default 3")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, metavar="NAME", help=f"run only these: {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--quota", type=_quota, metavar="LIMIT/SECONDS", help="rate limit that the server enforces"
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the results as JSON")
     return parser.parse_args()
 
 

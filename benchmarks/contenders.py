@@ -1,4 +1,4 @@
-"""The contenders: what each of them is, and how it is started."""
+"""The contenders: what each is, and how it is started."""
 
 import os
 import sys
@@ -7,46 +7,53 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
+IMPORT_PATH = os.pathsep.join(str(_ROOT / part) for part in (".", "sources", "pipelines"))
+"""`PYTHONPATH` of every process: import from this tree even if another version is installed."""
+
+_QUIET_DLT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
 _SYNC = ("cloudflare_oauth_pipeline", "sync", "--progress", "off")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A program that loads everything; `arguments` follow `python -m`."""
+    """A program that loads everything the server has; `arguments` follow `python -m`."""
 
     name: str
-    what: str
+    description: str
     arguments: tuple[str, ...]
     starts_synced: bool = False
-    """Whether its database is not empty, but what a sync has left."""
+    """Whether it starts with the database that a first sync left instead of an empty one."""
+    is_plain_dlt: bool = False
+    """Whether it needs dlt's settings from the environment; `cloudflare-oauth` sets them itself."""
 
     def command(self, db: Path) -> list[str]:
-        """How it is started on a database."""
+        """The command that loads into a database file."""
         return [sys.executable, "-m", *self.arguments, "--db", str(db)]
 
 
-SYNC_FIRST = Contender("sync-first", "cloudflare-oauth sync, the first", _SYNC)
+SYNC_FIRST = Contender("sync-first", "cloudflare-oauth sync, first", _SYNC)
 FLOOR = Contender("floor", "httpx and DuckDB's own JSON reader", ("benchmarks.floor",))
 CONTENDERS = (
     SYNC_FIRST,
     Contender("sync-nothing-new", "cloudflare-oauth sync, nothing new", _SYNC, starts_synced=True),
-    Contender("rest_api-default", "dlt's rest_api_source", ("benchmarks.rest_api",)),
+    Contender("rest_api-default", "dlt's rest_api_source", ("benchmarks.rest_api",), is_plain_dlt=True),
     Contender(
         "rest_api-parquet",
         "dlt's rest_api_source, parquet",
         ("benchmarks.rest_api", "--file-format", "parquet"),
+        is_plain_dlt=True,
     ),
-    Contender("sdk", "official SDK and dlt, parquet", ("benchmarks.sdk",)),
+    Contender("sdk", "official SDK and dlt, parquet", ("benchmarks.sdk",), is_plain_dlt=True),
     FLOOR,
 )
 
 
-def environment(base_url: str, folder: Path) -> Mapping[str, str]:
-    """The environment of every contender: the server, and a home of its own.
+def environment(contender: Contender, base_url: str, folder: Path) -> Mapping[str, str]:
+    """The environment of a contender: the server's URL, a token and a home folder of its own.
 
-    Nothing that configures a contender otherwise is inherited.
+    Inherited variables that configure dlt or a contender are removed.
     """
-    ours = (
+    prefixes = (
         "CLOUDFLARE_",
         "DLT_",
         "RUNTIME__",
@@ -56,15 +63,13 @@ def environment(base_url: str, folder: Path) -> Mapping[str, str]:
         "NORMALIZE__",
         "EXTRACT__",
     )
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return inherited | {
         "CLOUDFLARE_API_TOKEN": "benchmark",
         "CLOUDFLARE_BASE_URL": base_url,
         "DLT_DATA_DIR": str(folder / "dlt"),
         "HOME": str(folder),
         "NO_PROXY": "127.0.0.1",
-        # This tree, whatever else is installed.
-        "PYTHONPATH": os.pathsep.join(str(_ROOT / part) for part in (".", "sources", "pipelines")),
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "RUNTIME__LOG_LEVEL": "CRITICAL",
+        "PYTHONPATH": IMPORT_PATH,
+        **(_QUIET_DLT if contender.is_plain_dlt else {}),
     }

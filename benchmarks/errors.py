@@ -1,5 +1,5 @@
-"""What ends a benchmark."""
+"""The error that ends a benchmark."""
 
 
 class BenchmarkError(Exception):
-    """A contender failed or did not load everything: there is nothing to compare."""
+    """A contender failed or did not load everything, so that its time means nothing."""

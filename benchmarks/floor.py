@@ -1,6 +1,6 @@
-"""The floor: bare requests with httpx, eight at a time, then DuckDB's own JSON reader and SQL.
+"""Contender: the floor. Bare requests with httpx, eight at a time, then DuckDB's own JSON reader and SQL.
 
-It makes the tables of clients that a sync makes, and compares, checks and logs nothing.
+It creates the same tables of clients as a sync, but compares, checks and logs nothing.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 async def _download(folder: Path) -> None:
-    """Write every answer's body to a file; those of clients are named `clients-{account_id}-{page}.json`."""
+    """Write every response body to a file; pages of clients are named `clients-{account_id}-{page}.json`."""
     limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
     headers = {"Authorization": f"Bearer {os.environ['CLOUDFLARE_API_TOKEN']}"}
     async with httpx.AsyncClient(
@@ -71,11 +71,13 @@ async def _download(folder: Path) -> None:
         await save("scopes", "/oauth/scopes", 1)
         first = [(account["id"], 1) for body in listed for account in orjson.loads(body)["result"]]
         later: list[tuple[str, int]] = []
-        await _at_once(save_clients, first)
-        await _at_once(save_clients, later)
+        await _save_concurrently(save_clients, first)
+        await _save_concurrently(save_clients, later)
 
 
-async def _at_once(save: Callable[[str, int], Awaitable[None]], pages: Iterable[tuple[str, int]]) -> None:
+async def _save_concurrently(
+    save: Callable[[str, int], Awaitable[None]], pages: Iterable[tuple[str, int]]
+) -> None:
     """Save pages, eight at a time."""
     waiting = iter(pages)
 

@@ -1,4 +1,4 @@
-"""A process from its start to its end: wall seconds, CPU seconds, peak memory."""
+"""Measures a process from start to end: wall seconds, CPU seconds, peak memory."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ import psutil
 
 from .errors import BenchmarkError
 
-# Memory grows for seconds; looking at it more often would slow down what is measured.
-_SECONDS_BETWEEN_LOOKS = 0.05
-_LONGEST_COMPLAINT = 4_000
+# Memory grows over seconds; sampling more often would slow down the process that is measured.
+_SAMPLE_SECONDS = 0.05
+_MAX_OUTPUT_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a process took, its children's included; `peak_mb` is the largest sum of what was resident."""
+    """What a process and its children used; `peak_mb` is the highest sum of their resident memory."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -28,10 +28,10 @@ class Measurement:
 
 
 def measured(command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> Measurement:
-    """Run a command in a folder, which keeps its output.
+    """Run a command in a folder, capture its output there, and measure it.
 
     Raises:
-        BenchmarkError: it ended with another code than 0.
+        BenchmarkError: the command ended with a code other than 0; the message ends with its output.
     """
     output = folder / "output.txt"
     with output.open("wb") as file:
@@ -39,14 +39,14 @@ def measured(command: Sequence[str], *, environment: Mapping[str, str], folder: 
         process = subprocess.Popen(  # noqa: S603 - a module of this tree
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
-        memory = _Memory(process.pid)
+        memory = _MemorySampler(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall_seconds = time.perf_counter() - started
         memory.stop()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        said = output.read_text(errors="replace")[-_LONGEST_COMPLAINT:]
-        raise BenchmarkError(f"{' '.join(command)} ended with code {process.returncode}:\n{said}")
+        printed = output.read_text(errors="replace")[-_MAX_OUTPUT_CHARACTERS:]
+        raise BenchmarkError(f"{' '.join(command)} ended with code {process.returncode}:\n{printed}")
     return Measurement(
         wall_seconds=wall_seconds,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
@@ -54,25 +54,25 @@ def measured(command: Sequence[str], *, environment: Mapping[str, str], folder: 
     )
 
 
-class _Memory:
-    """Looks, on a thread, at the memory of a process and its children."""
+class _MemorySampler:
+    """Samples the memory of a process and its children on a thread."""
 
     def __init__(self, pid: int) -> None:
         self.peak_bytes = 0
         self._process = psutil.Process(pid)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
+        """Stop sampling."""
+        self._stopped.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(_SECONDS_BETWEEN_LOOKS):
+    def _sample(self) -> None:
+        while not self._stopped.wait(_SAMPLE_SECONDS):
             resident = 0
-            # Processes end while they are looked at.
+            # A process may end while it is sampled.
             with suppress(psutil.Error):
                 for process in [self._process, *self._process.children(recursive=True)]:
                     resident += process.memory_info().rss

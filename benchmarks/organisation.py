@@ -1,7 +1,7 @@
-"""The API's answers: accounts, their OAuth clients and the catalogue of scopes, rendered beforehand.
+"""The API's responses: accounts, their OAuth clients and the scope catalogue, rendered beforehand.
 
-All accounts hold the same clients but for eight characters of their ids and addresses, so that ten
-thousand accounts take the memory of one.
+The clients of all accounts are the same except for eight characters in their ids and addresses, so that
+ten thousand accounts take the memory of one.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 from functools import cache
 from typing import Any
 
+BASE_PATH = "/client/v4"
 MAX_PER_PAGE = 50
 DEFAULT_PER_PAGE = 20
 ARRAYS = (
@@ -21,14 +22,14 @@ ARRAYS = (
     "post_logout_redirect_uris",
 )
 
-# As long as what replaces it, so that a page keeps its length.
+# Exactly as long as the account key that replaces it, so that every page keeps its length.
 _ACCOUNT = "@ACCOUNT"
 _RESOURCES = ("zone", "dns", "workers-scripts", "workers-kv-storage", "account-settings", "logs", "d1")
 _SCOPES = tuple(f"{resource}.{action}" for resource in _RESOURCES for action in ("read", "write"))
 
 
 class Organisation:
-    """So many accounts with so many clients each; every answer is an envelope in bytes."""
+    """Accounts with equally many clients each; every response is an envelope in bytes."""
 
     def __init__(self, *, accounts: int, clients_per_account: int) -> None:
         clients = [_client(number) for number in range(clients_per_account)]
@@ -45,11 +46,11 @@ class Organisation:
             self._page_of_clients(page, MAX_PER_PAGE)
 
     def accounts(self, page: int, per_page: int) -> bytes:
-        """`GET /accounts`."""
+        """A page of `GET /accounts`."""
         return _page(self._accounts, page, per_page, has_total_pages=True)
 
     def oauth_clients(self, account_id: str, page: int, per_page: int) -> bytes | None:
-        """`GET /accounts/{account_id}/oauth_clients`; None if there is no such account."""
+        """A page of `GET /accounts/{account_id}/oauth_clients`; None if the account does not exist."""
         key = self._keys.get(account_id)
         if key is None:
             return None
@@ -68,8 +69,14 @@ def _page(items: list[bytes], page: int, per_page: int, *, has_total_pages: bool
 
 
 def _envelope(result: list[bytes], info: dict[str, int] | None) -> bytes:
-    told = b"" if info is None else b',"result_info":' + _encoded(info)
-    return b'{"success":true,"errors":[],"messages":[],"result":[' + b",".join(result) + b"]" + told + b"}"
+    result_info = b"" if info is None else b',"result_info":' + _encoded(info)
+    return (
+        b'{"success":true,"errors":[],"messages":[],"result":['
+        + b",".join(result)
+        + b"]"
+        + result_info
+        + b"}"
+    )
 
 
 def _encoded(document: Any) -> bytes:
@@ -113,7 +120,7 @@ def _scope(number: int) -> dict[str, Any]:
 
 
 def _client(number: int) -> dict[str, Any]:
-    """A client with every documented field and nine elements of arrays on average."""
+    """A client with every documented field and nine array elements on average."""
     host = f"app-{number}.{_ACCOUNT}.example"
     is_public = number % 17 == 0
     refreshes = number % 5 < 3

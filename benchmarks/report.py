@@ -16,7 +16,7 @@ from .server_process import Scenario
 
 
 def table(scenario: Scenario, results: Sequence[Result]) -> Table:
-    """A row for each contender: medians, but the largest peak of all rounds."""
+    """One row per contender: medians, except for the peak, which is the highest of all rounds."""
     made = Table()
     made.add_column("contender")
     limit = scenario.quota_limit
@@ -42,7 +42,7 @@ def table(scenario: Scenario, results: Sequence[Result]) -> Table:
 
 
 def ratio_to_floor(result: Result, results: Sequence[Result]) -> float | None:
-    """How many times the floor's wall seconds; None if the floor was not run."""
+    """Wall seconds as a multiple of the floor's; None if the floor was not run."""
     for other in results:
         if other.contender is FLOOR:
             return result.wall_seconds / other.wall_seconds
@@ -50,7 +50,7 @@ def ratio_to_floor(result: Result, results: Sequence[Result]) -> float | None:
 
 
 def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
-    """Everything: what was run on what, and every single run."""
+    """Everything: scenario, machine, versions, and every single run of every contender."""
     limit = scenario.quota_limit
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,7 +65,7 @@ def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
         "contenders": [
             {
                 "name": result.contender.name,
-                "what": result.contender.what,
+                "description": result.contender.description,
                 "wall_seconds": result.wall_seconds,
                 "cpu_seconds": result.cpu_seconds,
                 "peak_mb": result.peak_mb,
@@ -90,14 +90,14 @@ def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def title(scenario: Scenario, results: Sequence[Result]) -> str:
-    """What was run, on what."""
+    """One line with the scenario, the number of rounds and the number of CPUs."""
     rows = sum(results[0].runs[0].stats.rows.values())
-    told = [
+    parts = [
         f"{scenario.accounts:,} accounts of {scenario.clients_per_account:,} clients: {rows:,} rows",
         f"{scenario.latency_ms:g} ms latency",
         f"{len(results[0].runs)} rounds",
         f"{os.cpu_count()} CPUs",
     ]
     if scenario.quota_limit is not None:
-        told.append(f"quota {scenario.quota_limit} in {scenario.quota_seconds:g} s")
-    return ", ".join(told)
+        parts.append(f"quota {scenario.quota_limit} in {scenario.quota_seconds:g} s")
+    return ", ".join(parts)

@@ -1,6 +1,6 @@
-"""Contender: dlt's `rest_api_source`, as its documentation shows it, merging on the clients' key.
+"""Contender: dlt's `rest_api_source`, configured as in its documentation, merging on the clients' key.
 
-The listing of clients says no number of pages, so a listing ends with an empty page.
+The API reports no number of pages for clients, so every listing of clients ends with an empty page.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Every contender in turn, several times, each on a fresh database; and whether it loaded everything."""
+"""Runs every contender in turn, several times, each on a fresh database, and checks what it loaded."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ from .server_process import Scenario, ServerProcess, Stats, serving
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a contender took, and what the server saw of it."""
+    """One run of a contender: what it used, and what the server counted."""
 
     measurement: Measurement
     stats: Stats
@@ -32,31 +32,31 @@ class Result:
 
     @property
     def wall_seconds(self) -> float:
-        """The median."""
+        """The median of all runs."""
         return median(run.measurement.wall_seconds for run in self.runs)
 
     @property
     def cpu_seconds(self) -> float:
-        """The median."""
+        """The median of all runs."""
         return median(run.measurement.cpu_seconds for run in self.runs)
 
     @property
     def peak_mb(self) -> float:
-        """The largest."""
+        """The highest of all runs."""
         return max(run.measurement.peak_mb for run in self.runs)
 
     @property
     def requests(self) -> int:
-        """The most of one run."""
+        """The largest number in one run."""
         return max(run.stats.requests for run in self.runs)
 
     @property
     def violations(self) -> int:
-        """Those of all runs."""
+        """The total of all runs."""
         return sum(run.stats.violations for run in self.runs)
 
     def quota_used(self, limit: int) -> float | None:
-        """The part of the quota that was used in the windows that came to their end; None if none did."""
+        """The share of the rate limit used in completed windows; None if no window was completed."""
         windows = [requests for run in self.runs for requests in run.stats.windows[:-1]]
         return sum(windows) / len(windows) / limit if windows else None
 
@@ -66,24 +66,24 @@ def run_rounds(
     contenders: Sequence[Contender],
     *,
     rounds: int,
-    tell: Callable[[str], None] = lambda _: None,
+    report_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
-    """Run every contender in every round.
+    """Run every contender once per round.
 
     Raises:
-        BenchmarkError: one failed, or its tables hold other numbers of rows than the server served.
+        BenchmarkError: a contender failed, or its tables do not hold as many rows as the server has.
     """
     results = [Result(contender) for contender in contenders]
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name, serving(scenario) as server:
         synced = Path(name) / "synced.duckdb"
         if any(contender.starts_synced for contender in contenders):
-            tell("a first sync, for those that start with one")
+            report_progress("first sync, for the contenders that start with one")
             with _database(synced) as db:
                 _run(SYNC_FIRST, server, db)
                 shutil.copyfile(db, synced)
         for number in range(1, rounds + 1):
             for result in results:
-                tell(f"round {number} of {rounds}: {result.contender.name}")
+                report_progress(f"round {number} of {rounds}: {result.contender.name}")
                 with _database(synced if result.contender.starts_synced else None) as db:
                     result.runs.append(_run(result.contender, server, db))
     return results
@@ -91,7 +91,7 @@ def run_rounds(
 
 @contextmanager
 def _database(content: Path | None) -> Iterator[Path]:
-    """A database in a folder of its own: new, or with this content."""
+    """The path of a database in a temporary folder of its own: new, or a copy of `content`."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         db = Path(folder) / "clients.duckdb"
         if content is not None and content.exists():
@@ -100,9 +100,11 @@ def _database(content: Path | None) -> Iterator[Path]:
 
 
 def _run(contender: Contender, server: ServerProcess, db: Path) -> Run:
-    server.count_anew()
+    server.reset_counts()
     measurement = measured(
-        contender.command(db), environment=environment(server.base_url, db.parent), folder=db.parent
+        contender.command(db),
+        environment=environment(contender, server.base_url, db.parent),
+        folder=db.parent,
     )
     stats = server.stats()
     loaded = rows_of(db)

@@ -1,7 +1,7 @@
-"""How many rows the tables of clients hold: `python -m benchmarks.rows DATABASE`.
+"""Counts the rows in the tables of clients: `python -m benchmarks.rows DATABASE`.
 
-A program, because the process that starts the contenders shares the machine's memory and caches with them,
-and has to stay small.
+It runs as a program of its own, because the process that starts the contenders shares the machine's memory
+and caches with them and has to stay small.
 """
 
 import json
@@ -14,17 +14,21 @@ from .errors import BenchmarkError
 
 
 def rows_of(db: Path) -> Mapping[str, int]:
-    """Rows by table: `oauth_clients` and all below it."""
+    """Count rows by table: `oauth_clients` and its child tables.
+
+    Raises:
+        BenchmarkError: the database cannot be read.
+    """
     command = [sys.executable, "-m", "benchmarks.rows", str(db)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ourselves
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - this module
     if done.returncode != 0:
         raise BenchmarkError(f"the rows of {db} cannot be counted: {done.stderr}")
-    counted: Mapping[str, int] = json.loads(done.stdout)
-    return counted
+    counts: Mapping[str, int] = json.loads(done.stdout)
+    return counts
 
 
 def main() -> None:
-    """Print the numbers as JSON."""
+    """Print the counts as JSON."""
     import duckdb
 
     with duckdb.connect(sys.argv[1], read_only=True) as connection:

@@ -1,6 +1,6 @@
 """Contender: Cloudflare's official SDK in a loop over accounts, feeding dlt.
 
-The SDK's `oauth_clients.list` reads a single page, so the loop asks for pages until one is not full.
+The SDK's `oauth_clients.list` reads a single page, so the loop requests pages until one is not full.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     pipeline = dlt.pipeline(
         "sdk", destination=dlt.destinations.duckdb(str(given.db)), dataset_name="cloudflare"
     )
-    # CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN are the SDK's own names.
+    # The SDK itself reads CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN.
     with Cloudflare() as cloudflare:
         pipeline.run(_inventory(cloudflare), loader_file_format="parquet")
 

@@ -1,8 +1,7 @@
 """The benchmark server: `python -m benchmarks.server --accounts 20 --clients 1000`.
 
-It prints its port when it is ready and ends when its standard input does, so that it never outlives
-whoever started it. Requests have no body; `GET /stats` says what was counted, `DELETE /stats` begins
-to count anew.
+It prints its port when it is ready, and ends when its standard input does, so that it never outlives
+its parent. Requests have no body. `GET /stats` returns the counts, `DELETE /stats` resets them.
 """
 
 import argparse
@@ -11,61 +10,67 @@ import gc
 import json
 import re
 import sys
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from .organisation import DEFAULT_PER_PAGE, MAX_PER_PAGE, Organisation
-from .rate_limit import RateLimit
+from cloudflare_oauth_pipeline.fake_api.rate_limit import RateLimit, unlimited
 
-BASE_PATH = "/client/v4"
+from .organisation import BASE_PATH, DEFAULT_PER_PAGE, MAX_PER_PAGE, Organisation
 
 _REASONS = {200: b"OK", 404: b"Not Found", 429: b"Too Many Requests"}
 _CLIENTS_PATH = re.compile(rf"{BASE_PATH}/accounts/([0-9a-f]{{32}})/oauth_clients")
-_UNKNOWN = {"success": False, "errors": [{"code": 7003, "message": "No such route"}], "result": None}
-_REFUSED = {"success": False, "errors": [{"code": 971, "message": "Rate limited"}], "result": None}
+_NO_ROUTE = {"success": False, "errors": [{"code": 7003, "message": "No such route"}], "result": None}
+_RATE_LIMITED = {"success": False, "errors": [{"code": 971, "message": "Rate limited"}], "result": None}
 
 
 class Api:
-    """Answers requests and counts them."""
+    """Responds to requests and counts them."""
 
-    def __init__(self, organisation: Organisation, quota: RateLimit) -> None:
-        self._estate = organisation
-        self._quota = quota
+    def __init__(self, organisation: Organisation, new_rate_limit: Callable[[], RateLimit]) -> None:
+        self._organisation = organisation
+        self._new_rate_limit = new_rate_limit
+        self._reset_counts()
 
-    def answer(self, method: str, target: str) -> bytes:
-        """The whole answer, from its status line on."""
+    def respond(self, method: str, target: str) -> bytes:
+        """The whole response, status line and headers included."""
         path, _, query = target.partition("?")
         if path == "/stats":
             if method == "DELETE":
-                self._quota.forget()
-            return _answer(200, b"", self._stats())
-        allowed, lines = self._quota.spend()
-        if not allowed:
-            return _answer(429, lines, json.dumps(_REFUSED).encode())
-        body = self._found(path, query)
+                self._reset_counts()
+            return _response(200, b"", self._stats())
+        self._requests += 1
+        allowance = self._rate_limit.spend()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in allowance.headers.items()).encode()
+        if allowance.retry_after_seconds is not None:
+            return _response(429, lines, json.dumps(_RATE_LIMITED).encode())
+        body = self._body(path, query)
         if body is None:
-            return _answer(404, lines, json.dumps(_UNKNOWN).encode())
-        return _answer(200, lines, body)
+            return _response(404, lines, json.dumps(_NO_ROUTE).encode())
+        return _response(200, lines, body)
 
-    def _found(self, path: str, query: str) -> bytes | None:
+    def _reset_counts(self) -> None:
+        self._requests = 0
+        self._rate_limit = self._new_rate_limit()
+
+    def _body(self, path: str, query: str) -> bytes | None:
         if path == f"{BASE_PATH}/oauth/scopes":
-            return self._estate.scopes
+            return self._organisation.scopes
         parameters = parse_qs(query)
         page = int(parameters.get("page", ["1"])[0])
         per_page = min(int(parameters.get("per_page", [str(DEFAULT_PER_PAGE)])[0]), MAX_PER_PAGE)
         if path == f"{BASE_PATH}/accounts":
-            return self._estate.accounts(page, per_page)
+            return self._organisation.accounts(page, per_page)
         listing = _CLIENTS_PATH.fullmatch(path)
-        return self._estate.oauth_clients(listing[1], page, per_page) if listing else None
+        return self._organisation.oauth_clients(listing[1], page, per_page) if listing else None
 
     def _stats(self) -> bytes:
-        quota = self._quota
-        told = {
-            "requests": quota.requests,
-            "violations": quota.violations,
-            "windows": quota.windows,
-            "rows": self._estate.rows,
+        stats = {
+            "requests": self._requests,
+            "violations": len(self._rate_limit.violations),
+            "windows": self._rate_limit.windows,
+            "rows": self._organisation.rows,
         }
-        return json.dumps(told).encode()
+        return json.dumps(stats).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -78,12 +83,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
+        """Keep the transport that responses are written to."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it is one, as this is TCP
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that has arrived whole."""
+        """Respond to every request that has arrived completely."""
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
@@ -91,17 +96,17 @@ class Connection(asyncio.Protocol):
             is_last = b"connection: close" in head.lower()
             if self._latency_seconds:
                 loop = asyncio.get_running_loop()
-                loop.call_later(self._latency_seconds, self._answer, method, target, is_last)
+                loop.call_later(self._latency_seconds, self._respond, method, target, is_last)
             else:
-                self._answer(method, target, is_last)
+                self._respond(method, target, is_last)
 
-    def _answer(self, method: str, target: str, is_last: bool) -> None:
-        self._transport.write(self._api.answer(method, target))
+    def _respond(self, method: str, target: str, is_last: bool) -> None:
+        self._transport.write(self._api.respond(method, target))
         if is_last:
             self._transport.close()
 
 
-def _answer(status: int, lines: bytes, body: bytes) -> bytes:
+def _response(status: int, lines: bytes, body: bytes) -> bytes:
     head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"
     return head % (status, _REASONS[status], len(body), lines) + body
 
@@ -126,10 +131,16 @@ def main() -> None:
     parser.add_argument("--quota-seconds", type=float, default=300)
     given = parser.parse_args()
     organisation = Organisation(accounts=given.accounts, clients_per_account=given.clients)
-    # Nothing of the organisation is ever garbage: the collector need not look at it.
+    # Objects of the organisation never become garbage: keep the collector from traversing them.
     gc.freeze()
-    api = Api(organisation, RateLimit(given.quota_limit, given.quota_seconds))
-    asyncio.run(_serve(api, given.latency_ms / 1000))
+    asyncio.run(_serve(Api(organisation, lambda: _rate_limit(given)), given.latency_ms / 1000))
+
+
+def _rate_limit(given: argparse.Namespace) -> RateLimit:
+    if given.quota_limit is None:
+        return unlimited()
+    # A violation blocks for the length of a window, as at Cloudflare, where both are 300 seconds.
+    return RateLimit(given.quota_limit, given.quota_seconds, block_seconds=given.quota_seconds)
 
 
 if __name__ == "__main__":

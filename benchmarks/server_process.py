@@ -1,19 +1,21 @@
-"""The server's process, as the benchmark sees it."""
+"""Starts the benchmark server in a process of its own, and reads its counts."""
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .server import BASE_PATH
+from .contenders import IMPORT_PATH
+from .organisation import BASE_PATH
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What is served, and how; `quota_limit` None is no quota."""
+    """What is served, and how; without `quota_limit` no rate limit is enforced."""
 
     accounts: int = 20
     clients_per_account: int = 1_000
@@ -24,7 +26,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Stats:
-    """What the server has counted; `rows` is how many there are to load, by table."""
+    """What the server has counted; `rows` is the number of rows to load, by table."""
 
     requests: int
     violations: int
@@ -34,7 +36,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A server that runs."""
+    """A running server."""
 
     port: int
 
@@ -44,11 +46,11 @@ class ServerProcess:
         return f"http://127.0.0.1:{self.port}{BASE_PATH}"
 
     def stats(self) -> Stats:
-        """What has been counted since it began to count."""
+        """The counts since the last reset."""
         return self._stats("GET")
 
-    def count_anew(self) -> None:
-        """Begin to count anew, also the quota."""
+    def reset_counts(self) -> None:
+        """Reset all counts, including the rate limit's window."""
         self._stats("DELETE")
 
     def _stats(self, method: str) -> Stats:
@@ -62,7 +64,7 @@ class ServerProcess:
 
 @contextmanager
 def serving(scenario: Scenario) -> Iterator[ServerProcess]:
-    """A server for as long as the `with` block lasts."""
+    """Run a server for the duration of a `with` block."""
     command = [sys.executable, "-m", "benchmarks.server"]
     command += ["--accounts", str(scenario.accounts), "--clients", str(scenario.clients_per_account)]
     command += ["--latency-ms", str(scenario.latency_ms)]
@@ -73,9 +75,12 @@ def serving(scenario: Scenario) -> Iterator[ServerProcess]:
             "--quota-seconds",
             str(scenario.quota_seconds),
         ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+    environment = os.environ | {"PYTHONPATH": IMPORT_PATH}
+    with subprocess.Popen(  # noqa: S603 - a module of this tree
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         yield ServerProcess(int(process.stdout.readline()))
-        # Its end is the server's.
+        # The server ends when its standard input does.
         process.stdin.close()

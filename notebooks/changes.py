@@ -2,9 +2,9 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""What has changed, when, and who has gained power?
+"""What changed, when, and which clients gained access?
 
-Change it: `marimo edit notebooks/changes.py -- --db demo.duckdb`
+Edit it with `marimo edit notebooks/changes.py -- --db demo.duckdb`.
 """
 
 import marimo
@@ -16,12 +16,11 @@ with app.setup:
 
     import marimo as mo
 
-    from cloudflare_oauth_pipeline.app import components as page
-    from cloudflare_oauth_pipeline.app import frames
+    from cloudflare_oauth_pipeline.app import charts, client_page, components, frames
 
     DAYS = 30
     COLOURS = {"created": "#2f855a", "updated": "#3182ce", "deleted": "#c05621"}
-    WHO = {"observed_at": "seen (UTC)", "client": "client", "account": "account"}
+    CLIENT_COLUMNS = {"observed_at": "observed (UTC)", "client": "client", "account": "account"}
 
 
 @app.cell
@@ -35,21 +34,23 @@ def _():
             ORDER BY l.observed_at DESC, account, client, l.client_id
         """)
     log = frames.told_apart(log)
-    page.begin("changes", "What has changed, when, and who has gained power?", data)
+    components.begin("changes", "What changed, when, and which clients gained access?", data)
     return (log,)
 
 
 @app.cell
 def _(log):
-    mo.stop(log.empty, page.note("Nothing has been logged yet."))
+    mo.stop(log.empty, components.note("The change log is empty."))
     first, last = log["observed_at"].min().date(), log["observed_at"].max().date()
     days = mo.ui.date_range(
         start=first,
         stop=last,
         value=(max(first, last - timedelta(days=DAYS)), last),
-        label="Days (UTC)",
+        label="Dates (UTC)",
     )
-    chosen_accounts = mo.ui.multiselect(page.labelled(log["account_id"], log["account"]), label="Accounts")
+    chosen_accounts = mo.ui.multiselect(
+        components.labelled(log["account_id"], log["account"]), label="Accounts"
+    )
     mo.hstack([days, chosen_accounts], wrap=True, justify="start")
     return chosen_accounts, days
 
@@ -60,7 +61,7 @@ def _(chosen_accounts, days, log):
     in_range = log[(_day >= days.value[0]) & (_day <= days.value[1])]
     if chosen_accounts.value:
         in_range = in_range[in_range["account_id"].isin(chosen_accounts.value)]
-    # What an account's first complete sync found is where the log begins, not a change.
+    # The first complete sync of an account records its clients as a baseline, which is not a change.
     changed = in_range[in_range["change"] != "baseline"]
     return changed, in_range
 
@@ -77,10 +78,10 @@ def _(changed, days, in_range):
     _busiest = changed["observed_at"].dt.date.value_counts()
     _words = ", ".join(f"{count} {name}" for name, count in kinds.items())
     if len(_busiest):
-        _words += f"; most on {_busiest.index[0]}, {_busiest.iloc[0]} changes"
-    page.stack(
-        page.facts(kinds | {"found at first": int((in_range["change"] == "baseline").sum())}),
-        page.timeline(
+        _words += f"; busiest day {_busiest.index[0]} with {_busiest.iloc[0]} changes"
+    components.stack(
+        components.facts(kinds | {"baseline (first sync)": int((in_range["change"] == "baseline").sum())}),
+        charts.timeline(
             by_day,
             title=f"Changes from {days.value[0]} to {days.value[1]}",
             unit="changes",
@@ -94,9 +95,13 @@ def _(changed, days, in_range):
 @app.cell
 def _(changed):
     gained = frames.elements(changed, "write_scopes_added")
-    page.stack(
-        page.heading("Who gained the power to write", "Each scope that was not there before."),
-        page.table(gained, WHO | {"write_scopes_added": "new scope"}, nothing="Nobody, in these days."),
+    components.stack(
+        components.heading("Write access gained", "Each write scope that a client did not have before."),
+        components.table(
+            gained,
+            CLIENT_COLUMNS | {"write_scopes_added": "new scope"},
+            nothing="No client gained a write scope in this period.",
+        ),
     )
     return (gained,)
 
@@ -104,10 +109,15 @@ def _(changed):
 @app.cell
 def _(changed):
     new_domains = frames.elements(changed, "redirect_domains_added")
-    page.stack(
-        page.heading("New redirect domains", "Codes go to somebody who did not get them before."),
-        page.table(
-            new_domains, WHO | {"redirect_domains_added": "new domain"}, nothing="None, in these days."
+    components.stack(
+        components.heading(
+            "New redirect domains",
+            "Authorization codes can now reach domains that did not receive them before.",
+        ),
+        components.table(
+            new_domains,
+            CLIENT_COLUMNS | {"redirect_domains_added": "new domain"},
+            nothing="No redirect domains were added in this period.",
         ),
     )
     return (new_domains,)
@@ -116,25 +126,33 @@ def _(changed):
 @app.cell
 def _(changed):
     became_public = changed[changed["became_public"].eq(True).fillna(False).astype(bool)]
-    page.stack(
-        page.heading("Made public", "Any Cloudflare user may authorise these; it cannot be undone."),
-        page.table(became_public, WHO, nothing="None, in these days."),
+    components.stack(
+        components.heading(
+            "Made public", "Any Cloudflare user can authorise these clients. This cannot be undone."
+        ),
+        components.table(became_public, CLIENT_COLUMNS, nothing="No client was made public in this period."),
     )
     return (became_public,)
 
 
 @app.cell
 def _(changed):
-    # The documents are read of what is shown only: there may be hundreds of thousands.
-    latest = changed.head(page.MOST_ROWS)
+    # There may be hundreds of thousands of changes: documents are read only for the rows shown.
+    latest = changed.head(components.MOST_ROWS)
     with frames.open_dataset(mo.cli_args()) as opened:
-        latest = frames.with_words(frames.with_documents(opened, latest))
-    page.stack(
-        page.heading("Every change, the latest first"),
-        page.note(f"The latest {page.MOST_ROWS} of {len(changed):,}; choose fewer days for the others.")
+        latest = client_page.with_words(client_page.with_documents(opened, latest))
+    components.stack(
+        components.heading("All changes, latest first"),
+        components.note(
+            f"The latest {components.MOST_ROWS} of {len(changed):,} changes; choose fewer days to see others."
+        )
         if len(changed) > len(latest)
-        else page.stack(),
-        page.table(latest, WHO | {"change": "change", "what": "what"}, nothing="None, in these days."),
+        else components.stack(),
+        components.table(
+            latest,
+            CLIENT_COLUMNS | {"change": "change", "what": "details"},
+            nothing="No changes in this period.",
+        ),
     )
     return (latest,)
 

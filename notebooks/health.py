@@ -2,9 +2,9 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Can all accounts be read, and if not, why not, and since when?
+"""Can every account be read? If not, why, and since when?
 
-Change it: `marimo edit notebooks/health.py -- --db demo.duckdb`
+Edit it with `marimo edit notebooks/health.py -- --db demo.duckdb`.
 """
 
 import marimo
@@ -14,8 +14,7 @@ app = marimo.App(width="medium", app_title="Health of the inventory")
 with app.setup:
     import marimo as mo
 
-    from cloudflare_oauth_pipeline.app import components as page
-    from cloudflare_oauth_pipeline.app import frames
+    from cloudflare_oauth_pipeline.app import charts, components, frames
 
     RECENT = 30
 
@@ -25,8 +24,8 @@ def _():
     with frames.open_dataset(mo.cli_args()) as data:
         health = data.frame("""
             SELECT account_id, COALESCE(account_name, account_id) AS account,
-              COALESCE(status, 'never tried') AS status, finished_at, http_status, error_code, error_message,
-              client_count, deletes_withheld, rejected, last_complete_at
+              COALESCE(status, 'never attempted') AS status, finished_at, http_status, error_code,
+              error_message, client_count, deletes_withheld, rejected, last_complete_at
             FROM account_health ORDER BY account, account_id
         """)
         failing_since = data.frame("""
@@ -43,47 +42,51 @@ def _():
               COALESCE(SUM(waited_seconds), 0) AS waited, SUM(listed) AS listed
             FROM account_syncs GROUP BY sync_id ORDER BY sync_id DESC
         """)
-        # Waiting for the quota included.
+        # If every value is whole, the column would be one of integers, and shown without a decimal.
+        syncs["waited"] = syncs["waited"].astype("Float64")
+        # Includes waits for the rate limit.
         syncs["seconds"] = (syncs["finished"] - syncs["started"]).dt.total_seconds() if len(syncs) else None
         rejected = data.frame("""
             SELECT observed_at, account_id, table_name, reason FROM rejected_rows ORDER BY observed_at DESC
         """)
     health = frames.told_apart(health)
-    page.begin("health", "Can all accounts be read, and if not, why not, and since when?", data)
+    components.begin("health", "Can every account be read? If not, why, and since when?", data)
     return failing_since, health, rejected, syncs
 
 
 @app.cell
 def _(failing_since, health):
     unread = health[health["status"] != "complete"].merge(failing_since, on="account_id", how="left")
-    page.stack(
-        page.facts(
+    components.stack(
+        components.facts(
             {
                 "accounts": len(health),
-                "read completely": int((health["status"] == "complete").sum()),
-                "not read completely": len(unread),
-                "clients kept of those": int(unread["client_count"].fillna(0).sum()),
+                "read in full": int((health["status"] == "complete").sum()),
+                "not read in full": len(unread),
+                "clients kept in accounts not read in full": int(unread["client_count"].fillna(0).sum()),
             }
         ),
-        page.bars(frames.counted(health, "status"), title="What came of the last sync", unit="accounts"),
-        page.heading(
-            "Accounts that could not be read completely", "All their clients are kept as they were."
+        charts.bars(
+            frames.counted(health, "status"), title="Accounts by status of their last sync", unit="accounts"
         ),
-        page.table(
+        components.heading(
+            "Accounts that could not be read in full", "All their clients are kept unchanged."
+        ),
+        components.table(
             unread,
             {
                 "account": "account",
                 "status": "status",
-                "error_message": "why, and what to do",
-                "since": "since (UTC)",
-                "attempts": "attempts since",
-                "last_complete_at": "last read completely (UTC)",
+                "error_message": "reason and remedy",
+                "since": "failing since (UTC)",
+                "attempts": "failed attempts since then",
+                "last_complete_at": "last read in full (UTC)",
                 "client_count": "clients kept",
                 "deletes_withheld": "deletions withheld",
             },
-            nothing="There is none: the last sync read every account completely."
+            nothing="None: the last sync read every account in full."
             if len(health)
-            else "There is no account yet.",
+            else "There are no accounts yet.",
         ),
     )
     return (unread,)
@@ -95,28 +98,28 @@ def _(syncs):
     _named = recent.iloc[::-1].assign(name=lambda syncs: syncs["started"].astype("string").str.slice(0, 19))
     _per_sync = frames.told_apart(_named, name="name", id="sync_id").rename(columns={"requests": "count"})
     _least, _most = (recent["requests"].min(), recent["requests"].max()) if len(recent) else (0, 0)
-    page.stack(
-        page.heading("Recent syncs"),
-        page.bars(
+    components.stack(
+        components.heading("Recent syncs"),
+        charts.bars(
             _per_sync,
-            title=f"Requests for accounts, of the last {RECENT} syncs",
+            title=f"Requests per sync to read accounts, last {RECENT} syncs",
             unit="requests",
             most=RECENT,
-            words=f"{len(recent)} syncs of {_least} to {_most} requests; the table has them one by one.",
+            words=f"{len(recent)} syncs with {_least} to {_most} requests each; the table below lists them.",
         ),
-        page.table(
+        components.table(
             recent,
             {
                 "started": "started (UTC)",
-                "seconds": "seconds, waiting included",
+                "seconds": "duration in seconds, waits included",
                 "accounts": "accounts",
-                "not_complete": "not complete",
+                "not_complete": "accounts not read in full",
                 "requests": "requests",
                 "retries": "retries",
-                "waited": "seconds that requests waited for the quota, together",
+                "waited": "rate limit waits in seconds, all requests",
                 "listed": "clients listed",
             },
-            nothing="There has been no sync yet.",
+            nothing="No sync has run yet.",
         ),
     )
     return (recent,)
@@ -124,17 +127,17 @@ def _(syncs):
 
 @app.cell
 def _(health, rejected):
-    page.stack(
-        page.heading("Rows that could not be loaded"),
-        page.table(
+    components.stack(
+        components.heading("Rows that could not be loaded"),
+        components.table(
             rejected.merge(health[["account_id", "account"]], on="account_id", how="left"),
             {
-                "observed_at": "seen (UTC)",
+                "observed_at": "observed (UTC)",
                 "account": "account",
-                "table_name": "meant for",
-                "reason": "why",
+                "table_name": "target table",
+                "reason": "reason",
             },
-            nothing="There are none.",
+            nothing="No rows were rejected.",
         ),
     )
     return
@@ -142,19 +145,19 @@ def _(health, rejected):
 
 @app.cell
 def _(health):
-    page.stack(
-        page.heading("All accounts"),
-        page.table(
+    components.stack(
+        components.heading("All accounts"),
+        components.table(
             health,
             {
                 "account": "account",
                 "account_id": "id",
                 "status": "status",
-                "finished_at": "last tried (UTC)",
-                "last_complete_at": "last read completely (UTC)",
+                "finished_at": "last attempt (UTC)",
+                "last_complete_at": "last read in full (UTC)",
                 "client_count": "clients",
             },
-            nothing="There is no account yet.",
+            nothing="There are no accounts yet.",
         ),
     )
     return

@@ -2,9 +2,9 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Which OAuth clients are there, whose are they, and what may they do?
+"""Which OAuth clients exist, which accounts own them, and what can they do?
 
-Change it: `marimo edit notebooks/inventory.py -- --db demo.duckdb`
+Edit it with `marimo edit notebooks/inventory.py -- --db demo.duckdb`.
 """
 
 import marimo
@@ -16,10 +16,9 @@ with app.setup:
     import pandas as pd
 
     from cloudflare_oauth.records.tables import ARRAYS
-    from cloudflare_oauth_pipeline.app import components as page
-    from cloudflare_oauth_pipeline.app import frames
+    from cloudflare_oauth_pipeline.app import charts, client_page, components, frames
 
-    # The browser gets them all before anybody has looked for one.
+    # The browser loads all choices of the client filter together with the page.
     MOST_CHOICES = 1_000
 
 
@@ -43,17 +42,20 @@ def _():
         """)
     accounts = frames.told_apart(accounts)
     clients = frames.told_apart(clients)
-    page.begin("inventory", "Which OAuth clients are there, whose are they, and what may they do?", data)
+    components.begin(
+        "inventory", "Which OAuth clients exist, which accounts own them, and what can they do?", data
+    )
     return accounts, catalogue, clients, data, grants, redirects, scopes
 
 
 @app.cell
 def _(accounts, clients):
     chosen_accounts = mo.ui.multiselect(
-        page.labelled(accounts["account_id"], accounts["account"]), label="Accounts"
+        components.labelled(accounts["account_id"], accounts["account"]), label="Accounts"
     )
     chosen_visibility = mo.ui.multiselect(
-        page.labelled(clients["visibility"].dropna(), clients["visibility"].dropna()), label="Visibility"
+        components.labelled(clients["visibility"].dropna(), clients["visibility"].dropna()),
+        label="Visibility",
     )
     search = mo.ui.text(label="Name or id contains", debounce=True)
     mo.hstack([chosen_accounts, chosen_visibility, search], wrap=True, justify="start")
@@ -80,29 +82,33 @@ def _(accounts, catalogue, grants, redirects, scopes, shown):
 
     shown_grants = of_shown(grants)
     shown_scopes = of_shown(scopes).merge(catalogue, on="value", how="left")
-    # A client counts once for a domain, however many redirects it has there.
+    # A client counts once per domain, however many redirect URIs it has there.
     shown_domains = of_shown(redirects).drop_duplicates()
-    page.stack(
-        page.facts(
+    components.stack(
+        components.facts(
             {
                 "accounts": len(accounts),
                 "clients": len(shown),
-                "of them public": int((shown["visibility"] == "public").sum()),
-                "that may write": len(
+                "public clients": int((shown["visibility"] == "public").sum()),
+                "clients with write scopes": len(
                     shown_scopes[shown_scopes["writes"].eq(True).fillna(False)]
                     .drop_duplicates(["account_id", "client_id"])
                     .index
                 ),
             }
         ),
-        page.bars(frames.counted(shown, "account"), title="Clients by account", unit="clients"),
-        page.bars(frames.counted(shown, "visibility"), title="Who may authorise them", unit="clients"),
-        page.bars(
-            frames.counted(shown, "token_endpoint_auth_method"),
-            title="How they authenticate",
+        charts.bars(frames.counted(shown, "account"), title="Clients by account", unit="clients"),
+        charts.bars(
+            frames.counted(shown, "visibility"),
+            title="Clients by visibility (who can authorise them)",
             unit="clients",
         ),
-        page.bars(frames.counted(shown_grants, "value"), title="Grant types", unit="clients"),
+        charts.bars(
+            frames.counted(shown, "token_endpoint_auth_method"),
+            title="Clients by authentication method",
+            unit="clients",
+        ),
+        charts.bars(frames.counted(shown_grants, "value"), title="Clients by grant type", unit="clients"),
     )
     return shown_domains, shown_scopes
 
@@ -116,12 +122,14 @@ def _(shown_scopes):
         .agg(clients=("client_id", "size"), writes=("writes", "first"))
         .sort_values(["clients", "value"], ascending=[False, True])
     )
-    page.stack(
-        page.heading("Scopes", "What the clients may ask for, by the category of Cloudflare's catalogue."),
-        page.bars(categories, title="Scopes by category", unit="scopes of clients"),
-        page.table(
+    components.stack(
+        components.heading(
+            "Scopes", "What clients can request, by category of Cloudflare's scope catalogue."
+        ),
+        charts.bars(categories, title="Scopes by category", unit="client scopes"),
+        components.table(
             top_scopes,
-            {"value": "scope", "category": "category", "writes": "may write", "clients": "clients"},
+            {"value": "scope", "category": "category", "writes": "grants write access", "clients": "clients"},
             nothing="No client has a scope.",
             limit=25,
         ),
@@ -131,9 +139,9 @@ def _(shown_scopes):
 
 @app.cell
 def _(shown_domains):
-    page.bars(
+    charts.bars(
         frames.counted(shown_domains, "domain", missing="no host"),
-        title="Domains that authorization codes are sent to",
+        title="Clients by redirect domain (where authorization codes are sent)",
         unit="clients",
     )
     return
@@ -141,20 +149,20 @@ def _(shown_domains):
 
 @app.cell
 def _(shown):
-    page.stack(
-        page.heading("Clients"),
-        page.table(
+    components.stack(
+        components.heading("Clients"),
+        components.table(
             shown,
             {
                 "client": "client",
                 "account": "account",
                 "visibility": "visibility",
-                "token_endpoint_auth_method": "authenticates by",
-                "verification": "domain",
+                "token_endpoint_auth_method": "authentication method",
+                "verification": "domain verification",
                 "created_at": "created (UTC)",
                 "updated_at": "updated (UTC)",
             },
-            nothing="There is no such client.",
+            nothing="No client matches.",
         ),
     )
     return
@@ -165,14 +173,14 @@ def _(shown):
     _listed = shown.head(MOST_CHOICES)
     _keys = list(_listed[["account_id", "client_id"]].itertuples(index=False, name=None))
     _labels = _listed["client"] + " · " + _listed["account"]
-    _limit = f" (the first {MOST_CHOICES:,} of {len(shown):,}; filter for another)"
+    _limit = f" (the first {MOST_CHOICES:,} of {len(shown):,}; filter to find others)"
     chosen_client = mo.ui.dropdown(
-        page.labelled(_keys, _labels),
-        label="One client in full" + (_limit if len(shown) > MOST_CHOICES else ""),
+        components.labelled(_keys, _labels),
+        label="Client details" + (_limit if len(shown) > MOST_CHOICES else ""),
         searchable=True,
         full_width=True,
     )
-    page.stack(chosen_client)
+    components.stack(chosen_client)
     return (chosen_client,)
 
 
@@ -180,14 +188,14 @@ def _(shown):
 def _(chosen_client):
     mo.stop(chosen_client.value is None)
     with frames.open_dataset(mo.cli_args()) as opened:
-        one, arrays, history = frames.one_client(opened, *chosen_client.value)
-    page.stack(
-        page.pairs(one | {name: arrays[name] for name in ARRAYS}),
-        page.heading("Its history", level=3),
-        page.table(
+        one, arrays, history = client_page.one_client(opened, *chosen_client.value)
+    components.stack(
+        components.pairs(one | {name: arrays[name] for name in ARRAYS}),
+        components.heading("Change history", level=3),
+        components.table(
             history,
-            {"observed_at": "seen (UTC)", "change": "change", "what": "what"},
-            nothing="The change log has nothing of it.",
+            {"observed_at": "observed (UTC)", "change": "change", "what": "details"},
+            nothing="The change log has no entry for this client.",
         ),
     )
     return

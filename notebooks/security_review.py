@@ -2,9 +2,9 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""Which OAuth clients are dangerous, why, and what should be done?
+"""Which OAuth clients are dangerous, why, and how can each finding be fixed?
 
-Change it: `marimo edit notebooks/security_review.py -- --db demo.duckdb`
+Edit it with `marimo edit notebooks/security_review.py -- --db demo.duckdb`.
 """
 
 import marimo
@@ -16,11 +16,10 @@ with app.setup:
     import pandas as pd
 
     from cloudflare_oauth_pipeline.analysis.rules import SEVERITIES, load_rules
-    from cloudflare_oauth_pipeline.app import components as page
-    from cloudflare_oauth_pipeline.app import frames
+    from cloudflare_oauth_pipeline.app import charts, components, frames
 
-    # Of more, the filters show the others.
-    MOST_OF_A_RULE = 50
+    # Findings beyond this number can be found with the filters.
+    MOST_PER_RULE = 50
     WORST_FIRST = list(reversed(SEVERITIES))
 
 
@@ -38,16 +37,18 @@ def _():
             SELECT rule_id, title, clients, not_evaluable, findings FROM oauth_rule_coverage ORDER BY rule_id
         """)
     findings = frames.told_apart(findings)
-    page.begin("security_review", "Which OAuth clients are dangerous, why, and what should be done?", data)
+    components.begin(
+        "security_review", "Which OAuth clients are dangerous, why, and how can each finding be fixed?", data
+    )
     return coverage, findings
 
 
 @app.cell
 def _(findings):
     chosen_accounts = mo.ui.multiselect(
-        page.labelled(findings["account_id"], findings["account"]), label="Accounts"
+        components.labelled(findings["account_id"], findings["account"]), label="Accounts"
     )
-    least = mo.ui.dropdown(WORST_FIRST, value="low", label="At least", allow_select_none=False)
+    least = mo.ui.dropdown(WORST_FIRST, value="low", label="Minimum severity", allow_select_none=False)
     mo.hstack([chosen_accounts, least], wrap=True, justify="start")
     return chosen_accounts, least
 
@@ -68,15 +69,15 @@ def _(open_findings, waived):
     severities = pd.DataFrame({"name": WORST_FIRST, "count": [counts.get(name, 0) for name in WORST_FIRST]})
     titles = {rule.id: f"{rule.id} {rule.title}" for rule in load_rules()}
     by_rule = frames.counted(open_findings.assign(rule=open_findings["rule_id"].map(titles)), "rule")
-    page.stack(
-        page.facts(
+    components.stack(
+        components.facts(
             {"open findings": len(open_findings)}
             | dict(severities.itertuples(index=False, name=None))
             | {"waived": len(waived)}
         ),
-        page.bars(severities, title="Findings by severity", unit="findings", order=WORST_FIRST),
-        page.bars(by_rule, title="Findings by rule", unit="findings", most=40),
-        page.bars(
+        charts.bars(severities, title="Findings by severity", unit="findings", order=WORST_FIRST),
+        charts.bars(by_rule, title="Findings by rule", unit="findings", most=40),
+        charts.bars(
             frames.counted(open_findings, "account"), title="Findings by account", unit="findings", most=25
         ),
     )
@@ -92,12 +93,12 @@ def _(open_findings):
         .sort_values(["rank", "findings", "client"], ascending=[False, False, True])
     )
     worst_clients["worst"] = worst_clients["rank"].map(lambda rank: SEVERITIES[rank])
-    page.stack(
-        page.heading("The worst clients", "By their worst finding, then by how many they have."),
-        page.table(
+    components.stack(
+        components.heading("Riskiest clients", "Sorted by highest severity, then by number of findings."),
+        components.table(
             worst_clients,
             {
-                "worst": "worst",
+                "worst": "highest severity",
                 "findings": "findings",
                 "client": "client",
                 "account": "account",
@@ -112,27 +113,27 @@ def _(open_findings):
 
 @app.cell
 def _(open_findings):
-    def about(rule) -> page.Fragment:
+    def about(rule) -> components.Fragment:
         found = open_findings[open_findings["rule_id"] == rule.id]
-        return page.stack(
-            page.heading(
+        return components.stack(
+            components.heading(
                 f"{rule.id} {rule.title}",
-                f"Why: {rule.why}",
-                f"To mend it: {rule.mend}",
-                f"See {rule.reference}.",
+                f"Risk: {rule.risk}",
+                f"Remediation: {rule.remediation}",
+                f"Reference: {rule.reference}",
                 level=3,
             ),
-            page.table(
+            components.table(
                 found,
                 {
                     "severity": "severity",
                     "client": "client",
                     "account": "account",
-                    "subject": "what",
-                    "detail": "why",
+                    "subject": "subject",
+                    "detail": "detail",
                 },
                 nothing="",
-                limit=MOST_OF_A_RULE,
+                limit=MOST_PER_RULE,
             ),
         )
 
@@ -140,8 +141,8 @@ def _(open_findings):
         (rule for rule in load_rules() if (open_findings["rule_id"] == rule.id).any()),
         key=lambda rule: (-max(map(SEVERITIES.index, rule.severities)), rule.id),
     )
-    page.stack(
-        page.heading("Each finding, and how to mend it", "" if _fired else "Nothing is open."),
+    components.stack(
+        components.heading("Findings and remediation", "" if _fired else "There are no open findings."),
         *map(about, _fired),
     )
     return
@@ -149,19 +150,19 @@ def _(open_findings):
 
 @app.cell
 def _(waived):
-    page.stack(
-        page.heading("Waived", "What somebody has decided to live with, in waivers.toml."),
-        page.table(
+    components.stack(
+        components.heading("Waived findings", "Accepted risks, as listed in waivers.toml."),
+        components.table(
             waived,
             {
                 "rule_id": "rule",
                 "severity": "severity",
                 "client": "client",
                 "account": "account",
-                "subject": "what",
+                "subject": "subject",
                 "waived_reason": "reason",
             },
-            nothing="Nothing is waived.",
+            nothing="No finding is waived.",
         ),
     )
     return
@@ -170,19 +171,19 @@ def _(waived):
 @app.cell
 def _(coverage):
     unknown = coverage[coverage["not_evaluable"] > 0] if len(coverage) else coverage
-    page.stack(
-        page.heading(
-            "What the rules cannot see", "Of a client that lacks what a rule needs, it says nothing."
+    components.stack(
+        components.heading(
+            "Gaps in rule coverage", "A rule cannot evaluate a client that lacks the data it requires."
         ),
-        page.table(
+        components.table(
             unknown,
             {
                 "rule_id": "rule",
-                "title": "looks for",
+                "title": "title",
                 "clients": "clients",
-                "not_evaluable": "it says nothing of",
+                "not_evaluable": "not evaluable",
             },
-            nothing="Every rule could judge every client.",
+            nothing="Every rule could evaluate every client.",
         ),
     )
     return

@@ -10,15 +10,28 @@ from typer.testing import CliRunner
 
 from cloudflare_oauth import Limits
 from cloudflare_oauth.api.client import CloudflareClient, Usage
+from cloudflare_oauth.api.endpoint import Endpoint
 from cloudflare_oauth.api.listing import Listing, list_all
 from cloudflare_oauth.api.responses import ApiResponse
 from cloudflare_oauth_pipeline.cli.commands import app
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
+from tests.support.client_settings import LIMITS, Get, List, settings_for
 from tests.support.commands import Done, Run
-from tests.support.requests import LIMITS, Get, List, connection_to
 from tests.support.warehouses import Postgres, postgres_server
 
 pytest_plugins = ["tests.support.pages"]
+
+# A test that uses one of these fixtures, or whose module uses one of these names, is not quick.
+SERVERS = {"api", "demo", "http", "get", "large", "list_clients", "run", "server", "show", "synced", "wheel"}
+PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need no process, browser or server as `quick`."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if SERVERS.isdisjoint(item.fixturenames) and PROCESSES.isdisjoint(vars(item.module)):
+            item.add_marker("quick")
 
 
 @pytest.fixture
@@ -43,8 +56,9 @@ def get(api: FakeApi) -> Get:
 
     def get(path: str = "/accounts", *, subject: str = "account a", limits: Limits = LIMITS) -> ApiResponse:
         async def ask() -> ApiResponse:
-            async with CloudflareClient(connection_to(api), limits=limits) as client:
-                return await client.get(path, {}, subject=subject, usage=Usage())
+            async with CloudflareClient(settings_for(api, limits=limits)) as client:
+                endpoint = Endpoint(path=path, subject=subject, permission="OAuth Client Read")
+                return await client.get(endpoint, {}, Usage())
 
         return anyio.run(ask)
 
@@ -59,15 +73,10 @@ def list_clients(api: FakeApi) -> List:
         account: str = "a", *, path: str | None = None, key: str = "client_id", known: set[str] | None = None
     ) -> Listing:
         async def read() -> Listing:
-            async with CloudflareClient(connection_to(api), limits=LIMITS) as client:
-                return await list_all(
-                    client,
-                    path or f"/accounts/{account}/oauth_clients",
-                    key=key,
-                    subject=f"account {account}",
-                    usage=Usage(),
-                    known=known or (),
-                )
+            async with CloudflareClient(settings_for(api)) as client:
+                path_of_clients = f"/accounts/{account}/oauth_clients"
+                endpoint = Endpoint(path=path or path_of_clients, key=key, subject=f"account {account}")
+                return await list_all(client, endpoint, Usage(), known=known or ())
 
         return anyio.run(read)
 

@@ -1,4 +1,4 @@
-"""What is installed: the built wheel in an environment of its own, and what importing it touches."""
+"""The built wheel works in a fresh environment, and importing the packages has no side effects."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as for a release."""
+    """The wheel, built as it is for a release."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
     subprocess.run(build, check=True, capture_output=True)
@@ -22,8 +22,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_the_two_packages_and_no_other(wheel: Path) -> None:
-    """No top-level package called `sources`, `pipelines`, `tests` or `notebooks`."""
+def test_the_wheel_holds_the_two_packages_and_no_others(wheel: Path) -> None:
+    """It has no top-level package called `sources`, `pipelines`, `tests` or `notebooks`."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
 
@@ -33,13 +33,13 @@ def test_the_wheel_holds_the_two_packages_and_no_other(wheel: Path) -> None:
 
 
 def test_the_installed_wheel_runs_the_demo_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
-    """In an environment that has the wheel and its dependencies, and an empty home."""
+    """The environment has only the wheel and its dependencies, and the home is empty."""
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
     site_packages = next((environment / "lib").glob("python*/site-packages"))
-    # The tests have no network, so the dependencies are those of the environment they run in. A folder
-    # named in a .pth file comes without its own .pth files, so without this project's editable install.
+    # The tests have no network, so the dependencies come from the environment they run in. Python ignores
+    # .pth files in a folder that is named in a .pth file, so this project's editable install is left out.
     site_packages.joinpath("dependencies.pth").write_text(sysconfig.get_path("purelib"))
     install = ["-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run([sys.executable, *install], check=True, capture_output=True)
@@ -47,15 +47,19 @@ def test_the_installed_wheel_runs_the_demo_from_an_empty_folder(wheel: Path, tmp
     folder.mkdir()
     home.mkdir()
 
+    # Without the PYTHONPATH of the tests, which may name this project's folders.
+    variables = {"HOME": str(home), "PATH": os.defpath}
     where = "import cloudflare_oauth as c, cloudflare_oauth_pipeline as p; print(c.__file__, p.__file__)"
-    imported = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True, cwd=folder)
+    imported = subprocess.run(
+        [python, "-c", where], check=True, capture_output=True, text=True, cwd=folder, env=variables
+    )
     done = subprocess.run(
         [environment / "bin" / "cloudflare-oauth", "demo", "--days", "0"],
         check=False,
         capture_output=True,
         text=True,
         cwd=folder,
-        env={"HOME": str(home), "PATH": os.defpath},
+        env=variables,
     )
 
     assert imported.stdout.count(str(environment)) == 2
@@ -64,28 +68,28 @@ def test_the_installed_wheel_runs_the_demo_from_an_empty_folder(wheel: Path, tmp
     assert (folder / "demo.duckdb").exists()
 
 
-TELL_WHAT_IS_TOUCHED = """
+REPORT_SIDE_EFFECTS = """
 import sys
-import dlt  # what dlt itself touches when it is imported is not ours
+import dlt  # side effects of importing dlt itself do not count
 
-def tell(event, arguments):
+def report(event, arguments):
     if event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so")):
         print(event, arguments[0])
     if event.startswith("socket."):
         print(event, arguments)
 
-sys.addaudithook(tell)
+sys.addaudithook(report)
 import cloudflare_oauth
 """
 
 
 def test_importing_the_source_opens_neither_a_file_nor_a_socket(tmp_path: Path) -> None:
-    """Nor does it read dlt's configuration, which lies in the folder it is imported in."""
+    """It does not read dlt's configuration in the current folder either."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[sources.cloudflare_oauth]\nbase_url = 'https://x'\n")
 
     done = subprocess.run(
-        [sys.executable, "-c", TELL_WHAT_IS_TOUCHED],
+        [sys.executable, "-c", REPORT_SIDE_EFFECTS],
         check=True,
         capture_output=True,
         text=True,
@@ -96,7 +100,7 @@ def test_importing_the_source_opens_neither_a_file_nor_a_socket(tmp_path: Path) 
 
 
 def test_the_command_line_works_without_the_extra_demo() -> None:
-    """Importing it imports neither of the demo's libraries."""
+    """Importing the command line imports neither of the demo's libraries."""
     program = (
         "import sys, cloudflare_oauth_pipeline.cli.commands; "
         "print([name for name in ('starlette', 'uvicorn') if name in sys.modules])"

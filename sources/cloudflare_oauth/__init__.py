@@ -1,54 +1,76 @@
 """OAuth clients of Cloudflare accounts, as a dlt source.
 
-The data's way, one module a step:
+The way of the data, room by room:
 
-    configuration   settings: arguments, environment, dlt's configuration
-    client          one request, tried again while that may help (quota: when it may be made)
-    answers         what came of it: a result, or what went wrong
-    listing         pages to a listing that is proven whole, or known not to be
-    rows            items to typed rows, or rejections (secrecy: what is dropped)
-    async_reader    every account's listing, several requests at a time (ahead: what is begun early)
-    reader          the same for who does not wait in an event loop: on a thread or in a process
-    stored          what the dataset holds
-    comparison      a listing against what is stored: what to write, what to log
-    inventory       all of that for one sync: rows by table
-    columns         the tables and their columns (schema: as declared to dlt)
-    source          the same as dlt resources
+    settings, configuration   what a sync may be told, and where it is looked up
+    resources                 what is listed, and how
+    api/                      requests, rate limit, pages; a listing that is proven whole
+    records/                  items become typed rows, or are rejected
+    reading/                  all accounts' listings, several requests at a time
+    inventory/                what is listed against what is stored: rows to write, changes to log
+    destinations/             what each destination can hold
+    dlt_schema, source        the same as dlt tables and dlt resources
+    errors, events            what can go wrong, and what may be shown meanwhile
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import events, resources
+from .configuration import resolve_settings, resolve_settings_without_dlt
 from .errors import (
     AuthenticationError,
+    BusyError,
     CloudflareError,
     CloudflareOAuthError,
     ConfigurationError,
+    DestinationError,
     ForbiddenError,
+    InterruptedSyncError,
     NotFoundError,
     RequestFailedError,
 )
-from .settings import Limits
+from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
 
 if TYPE_CHECKING:
-    from .source import cloudflare_oauth
+    from .dlt_schema import create_tables, declared_schema
+    from .source import cloudflare_oauth, inventory_source
 
 __all__ = [
     "AuthenticationError",
+    "BusyError",
     "CloudflareError",
     "CloudflareOAuthError",
     "ConfigurationError",
+    "DestinationError",
     "ForbiddenError",
+    "InterruptedSyncError",
     "Limits",
     "NotFoundError",
     "RequestFailedError",
+    "SyncSettings",
+    "checked_account_ids",
     "cloudflare_oauth",
+    "create_tables",
+    "declared_schema",
+    "events",
+    "inventory_source",
+    "is_loopback",
+    "resolve_settings",
+    "resolve_settings_without_dlt",
+    "resources",
 ]
+
+# They need dlt, whose import takes half a second; a reader process does without.
+_NEED_DLT = {
+    "cloudflare_oauth": "source",
+    "create_tables": "dlt_schema",
+    "declared_schema": "dlt_schema",
+    "inventory_source": "source",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Only who asks for the source imports dlt: the process that reads does without.
-    if name != "cloudflare_oauth":
+    if name not in _NEED_DLT:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .source import cloudflare_oauth
-
-    return cloudflare_oauth
+    return getattr(import_module(f".{_NEED_DLT[name]}", __name__), name)

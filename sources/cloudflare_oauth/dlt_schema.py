@@ -1,31 +1,37 @@
-"""The tables as declared to dlt."""
+"""The tables as they are declared to dlt, and their creation in a dataset."""
 
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, cast
 
+import dlt
+from dlt.common.destination.exceptions import DestinationTerminalException, DestinationTransientException
 from dlt.common.normalizers.json.relational import DataItemNormalizer
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TTableSchema
 from dlt.common.schema.utils import new_table
 
-from .records.tables import ARRAYS, ELEMENT_COLUMNS, SCHEMA_NAME, TABLES, Column, column
+from .records import ARRAYS, ELEMENT_COLUMNS, SCHEMA_NAME, TABLES, Column, column
 
 _CLIENT_KEYS = ("account_id", "client_id")
 
 
+# An attempt may lose against another process twice: once for the dataset, once for the tables.
+ATTEMPTS_TO_CREATE = 5
+
+
 @cache
 def declared_schema() -> Schema:
-    """A dlt schema with all the tables, to be read only."""
+    """A dlt schema with all tables; do not modify it."""
     schema = Schema(SCHEMA_NAME)
     declare_tables(schema)
-    # There and back, because dlt takes no schema that was changed since it was last written down.
+    # Through a dict and back, because dlt refuses a schema that was modified since it was last serialised.
     return Schema.from_dict(cast(dict[str, Any], schema.to_dict()))
 
 
 def declare_tables(schema: Schema) -> None:
-    """Declare every table to a schema, so that they all exist even while they are empty."""
-    # A field nobody declared keeps its JSON type: a text that looks like a time stays a text.
+    """Declare every table to a schema, so that all of them exist even while they are empty."""
+    # An undeclared field keeps its JSON type: a text that looks like a time stays a text.
     schema.remove_type_detection("iso_timestamp")
     propagated = {
         "oauth_clients": {name: name for name in _CLIENT_KEYS},
@@ -45,6 +51,23 @@ def declare_tables(schema: Schema) -> None:
     _declare_array(schema, "oauth_scopes", "scopes", [scope_key], "Resource scope that the scope stands for.")
 
 
+def create_tables(pipeline: dlt.Pipeline | None) -> None:
+    """Create the tables that the pipeline's dataset lacks; dlt itself creates only tables that get data."""
+    if pipeline is None or pipeline.destination is None:
+        return
+    for attempt in range(1, ATTEMPTS_TO_CREATE + 1):
+        try:
+            with pipeline.dataset(schema=declared_schema()).destination_client as client:
+                client.initialize_storage()
+                client.update_stored_schema()
+        except (DestinationTerminalException, DestinationTransientException, FileExistsError):
+            # Another process was creating them at the same time; the next attempt sees what it made.
+            if attempt == ATTEMPTS_TO_CREATE:
+                raise
+        else:
+            return
+
+
 def _declare_array(schema: Schema, parent: str, array: str, keys: Iterable[Column], description: str) -> None:
     table = new_table(f"{parent}__{array}", parent_table_name=parent)
     facts = ELEMENT_COLUMNS.get(array, ()) if parent == "oauth_clients" else ()
@@ -55,7 +78,7 @@ def _declare_array(schema: Schema, parent: str, array: str, keys: Iterable[Colum
 def _declare(schema: Schema, table: TTableSchema, columns: Iterable[Column], description: str) -> None:
     table["description"] = description
     table["columns"] = {column.name: _declared(column) for column in columns}
-    # What dlt sets once a table has had data; it creates no other tables.
+    # dlt sets this once a table has had data, and creates only such tables.
     table["x-normalizer"] = {"seen-data": True}
     schema.update_table(table)
 

@@ -1,30 +1,34 @@
-"""What can go wrong between Cloudflare and the dataset.
+"""The errors of the project, all of them.
 
     CloudflareOAuthError
-    ├── ConfigurationError          mend the settings; nothing was requested
-    └── CloudflareError             Cloudflare, or something on the way to it, answered badly
-        ├── AuthenticationError     mend the credentials (401)
-        ├── ForbiddenError          mend the permissions (403)
-        ├── NotFoundError           mend the account id (404)
-        └── RequestFailedError      wait, or report: no usable answer after the last attempt
+    ├── ConfigurationError          correct an option or a setting; nothing was requested or written
+    ├── CloudflareError             Cloudflare, or something on the way to it, gave no usable answer
+    │   ├── AuthenticationError     correct the credentials (401)
+    │   ├── ForbiddenError          grant the permission (403)
+    │   ├── NotFoundError           correct the account id (404)
+    │   └── RequestFailedError      wait, or report it: no usable answer after the last attempt
+    ├── DestinationError            the destination cannot be opened, read or written
+    │   └── BusyError               another process is writing to the same dataset
+    └── InterruptedSyncError        Ctrl-C, or the process was told to end
 
-Catch `CloudflareOAuthError` to catch them all. No message contains a credential.
+Catch `CloudflareOAuthError` to catch them all. A message says what happened, where, and what to do; none
+contains a credential.
 """
 
 
 class CloudflareOAuthError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this project."""
 
 
 class ConfigurationError(CloudflareOAuthError):
-    """A setting is missing or wrong; nothing was requested."""
+    """An option or a setting is missing or cannot be used; nothing was requested or written."""
 
 
 class CloudflareError(CloudflareOAuthError):
     """A request did not give a usable answer.
 
-    `http_status` is the last answer's (None if there was none), `code` Cloudflare's own error
-    code from the envelope (None if there was no such envelope).
+    `http_status` is the status of the last response (None if there was none), `code` Cloudflare's own
+    error code from the envelope (None without an envelope).
     """
 
     def __init__(self, message: str, *, http_status: int | None = None, code: int | None = None) -> None:
@@ -34,11 +38,11 @@ class CloudflareError(CloudflareOAuthError):
 
 
 class AuthenticationError(CloudflareError):
-    """The credentials are not accepted (401)."""
+    """Cloudflare does not accept the credentials (401)."""
 
 
 class ForbiddenError(CloudflareError):
-    """The credentials are accepted but may not do this (403)."""
+    """Cloudflare accepts the credentials, but they may not do this (403)."""
 
 
 class NotFoundError(CloudflareError):
@@ -46,4 +50,16 @@ class NotFoundError(CloudflareError):
 
 
 class RequestFailedError(CloudflareError):
-    """No usable answer, after the last attempt."""
+    """No usable answer arrived, after the last attempt."""
+
+
+class DestinationError(CloudflareOAuthError):
+    """The destination refused to be opened, read or written."""
+
+
+class BusyError(DestinationError):
+    """Another process is writing to the same dataset."""
+
+
+class InterruptedSyncError(CloudflareOAuthError):
+    """Ctrl-C was pressed, or the process was told to end."""

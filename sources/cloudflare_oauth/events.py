@@ -1,20 +1,22 @@
-"""What a reader of the inventory may want to show while it lasts."""
+"""Progress events, emitted while an inventory runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
 class AccountsFound:
-    """The accounts to read are known."""
+    """The accounts to read are known; `accounts` is their number."""
 
     accounts: int
 
 
 @dataclass(frozen=True)
 class RequestDone:
-    """A request was answered (`http_status`) or not (None); `retry` if it repeated one that failed."""
+    """A request ended.
+
+    `http_status` is None if no response arrived; `retry` tells whether it repeated a failed request.
+    """
 
     http_status: int | None
     retry: bool
@@ -22,22 +24,34 @@ class RequestDone:
 
 @dataclass(frozen=True)
 class Waiting:
-    """For so many seconds more no request is made, and why."""
+    """No request is made for so many more seconds; `reason` says why."""
 
     seconds: float
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AccountDone:
-    """An account was read, or could not be: its row of `account_syncs`."""
+    """An account was read, or could not be; the fields are columns of its row in `account_syncs`."""
 
-    account_sync: dict[str, Any]
+    account_id: str
+    status: str
+    error_message: str | None = None
+    listed: int = 0
+    baseline: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that has no row of its own in `account_syncs`; `partial` if anything is missing for it."""
+    """A problem without a row of its own in `account_syncs`.
+
+    `partial` is true if it makes the inventory incomplete.
+    """
 
     message: str
     partial: bool

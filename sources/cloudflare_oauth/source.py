@@ -1,6 +1,6 @@
-"""The dlt source: an inventory's rows, handed to dlt table by table."""
+"""The dlt source: the rows of an inventory, handed to dlt table by table."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import dlt
@@ -10,15 +10,12 @@ from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource
 
 from . import events
-from .configuration import checked_account_ids, resolve_connection
-from .dlt_schema import declare_tables
-from .inventory.run import DEFAULT_MAX_DELETE_FRACTION, Inventory, Options, Rows, new_sync_id
-from .inventory.stored_state import create_tables, read_stored_state
-from .reading.reader import Reader, Settings
-from .records.canonical import JSON
-from .records.enrichment import with_element_facts
-from .records.tables import SCHEMA_NAME, TABLES
-from .settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Limits
+from .configuration import resolve_settings
+from .destinations import fitted, limits_of
+from .dlt_schema import create_tables, declare_tables
+from .inventory import Inventory, Rows, read_stored_state
+from .records import JSON, SCHEMA_NAME, TABLES, with_element_facts
+from .settings import Limits, SyncSettings
 
 
 # An empty specification: dlt would fill in arguments before the environment has been asked.
@@ -31,63 +28,73 @@ def cloudflare_oauth(
     email: str | None = None,
     api_key: str | None = None,
     base_url: str | None = None,
-    concurrency: int = DEFAULT_CONCURRENCY,
-    quota_share: float = DEFAULT_QUOTA_SHARE,
-    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
+    concurrency: int = SyncSettings.concurrency,
+    quota_share: float = SyncSettings.quota_share,
+    max_delete_fraction: float = SyncSettings.max_delete_fraction,
     limits: Limits | None = None,
     observer: events.Observer = events.ignore,
     sync_id: str | None = None,
 ) -> Sequence[DltResource]:
-    """The OAuth clients of Cloudflare accounts, as a difference to what the dataset holds.
+    """The OAuth clients of Cloudflare accounts, as a difference to what the pipeline's dataset holds.
 
-    Source: `GET /accounts` (unless accounts are named), `GET /accounts/{account_id}/oauth_clients`
-    for each of them, `GET /oauth/scopes`; and the tables of the pipeline's dataset, which everything
-    is compared with. Without a pipeline everything is new.
+    Building the source needs neither credentials nor network; both are needed when it is first iterated.
+
+    Source: `GET /accounts` (unless accounts are named), `GET /accounts/{account_id}/oauth_clients` for each
+    account, `GET /oauth/scopes`; and the tables of the pipeline's dataset. Without a pipeline everything is
+    new.
 
     Args:
-        account_ids: read these accounts and list none; also `CLOUDFLARE_ACCOUNT_ID`.
-        api_token: or `email` and `api_key`; also the environment or dlt's configuration.
-        concurrency: requests in flight at once.
-        quota_share: largest part of Cloudflare's quota to use (0 to 1).
-        max_delete_fraction: of an account's known clients, how many may vanish at once (0 to 1).
-        limits: time limits and attempts of a request.
-        observer: is told what happens, from more than one thread.
+        account_ids: read only these accounts, and list none; also `CLOUDFLARE_ACCOUNT_ID`.
+        exclude_account_ids: leave these accounts out.
+        api_token: or `email` and `api_key`; also from the environment or dlt's configuration.
+        concurrency: number of requests in flight at once.
+        quota_share: largest share of Cloudflare's quota to use (above 0, up to 1).
+        max_delete_fraction: largest share of an account's known clients that may vanish at once (0 to 1).
+        limits: timeouts and attempts of requests.
+        observer: receives progress events, from more than one thread.
         sync_id: the id of this sync in the tables; a new one by default.
 
     Returns:
-        The resources `accounts`, `oauth_scopes`, `oauth_clients`, `oauth_client_changes`,
-        `account_syncs` and `rejected_rows`, each named as its table.
+        The resources `accounts`, `oauth_scopes`, `oauth_clients`, `oauth_client_changes`, `account_syncs` and
+        `rejected_rows`, each named after its table.
 
     Raises:
-        ConfigurationError: no credentials, or a setting that cannot be used.
+        ConfigurationError: a setting cannot be used; without credentials, not before the first iteration.
     """
-    connection = resolve_connection(
-        account_ids=account_ids, api_token=api_token, email=email, api_key=api_key, base_url=base_url
-    )
-    settings = Settings(
-        connection=connection, concurrency=concurrency, quota_share=quota_share, limits=limits
-    )
-    options = Options(
-        account_ids=connection.account_ids,
-        exclude_account_ids=checked_account_ids(exclude_account_ids),
+    settings = SyncSettings(
+        api_token=api_token,
+        email=email,
+        api_key=api_key,
+        base_url=base_url,
+        account_ids=None if account_ids is None else tuple(account_ids),
+        exclude_account_ids=tuple(exclude_account_ids),
+        concurrency=concurrency,
+        quota_share=quota_share,
         max_delete_fraction=max_delete_fraction,
-        observer=observer,
-        sync_id=sync_id or new_sync_id(),
+        limits=limits or Limits(),
     )
 
     def take() -> Iterator[Rows]:
-        # Imported late: who reads in another process does without the libraries that this takes.
+        # Not at the top: a sync that reads in another process never needs the HTTP libraries.
         from .reading.thread import open_reader_thread
 
-        with open_reader_thread(settings, observer) as reader:
-            yield from rows_to_write(active_pipeline(), reader, options)
+        pipeline = active_pipeline()
+        resolved = resolve_settings(settings)
+        with open_reader_thread(resolved, observer) as reader:
+            stored = read_stored_state(pipeline)
+            inventory = Inventory(reader, stored, resolved, observer=observer, sync_id=sync_id)
+            with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
+                if pipeline is None or pipeline.destination is None:
+                    yield from pieces
+                else:
+                    yield from fitted(pieces, limits_of(pipeline.destination.destination_type))
 
     return _resources(take)
 
 
 @dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
 def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
-    """The same resources, for pieces of an inventory that is being taken already."""
+    """The same resources, for pieces of an inventory that is already being taken."""
     return _resources(lambda: pieces)
 
 
@@ -102,35 +109,10 @@ def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
     return [inventory | _table(name) for name in TABLES]
 
 
-def rows_to_write(
-    pipeline: dlt.Pipeline | None, reader: Reader, options: Options
-) -> Generator[Rows, None, None]:
-    """`take_inventory`, for someone who will load what it yields: the tables are there by then."""
-    with closing(take_inventory(pipeline, reader, options)) as pieces:
-        # The accounts are listed before the first piece: credentials that fail leave no tables.
-        first = next(pieces)
-        create_tables(pipeline)
-        yield first
-        yield from pieces
-
-
-def take_inventory(
-    pipeline: dlt.Pipeline | None, reader: Reader, options: Options
-) -> Generator[Rows, None, None]:
-    """Compare Cloudflare with the pipeline's dataset and yield what is to be written, by table.
-
-    Writes nothing itself.
-
-    Raises:
-        CloudflareError: the accounts cannot be listed, or there are none.
-    """
-    yield from Inventory(reader, read_stored_state(pipeline), options).take()
-
-
 def _table(name: str) -> DltResource:
     """The resource that takes one table's rows out of each piece of the inventory."""
 
-    # dlt's default strategy, also for the logs: `insert-only` trusts the staging table, in which a load
+    # dlt's default merge strategy, also for the logs: `insert-only` trusts the staging table, where a load
     # job that was killed and repeated leaves every row twice.
     @dlt.transformer(name=name, write_disposition="merge", file_format="parquet")
     def rows_of_table(rows: Rows) -> list[JSON] | None:
@@ -144,7 +126,7 @@ def _table(name: str) -> DltResource:
 
 def active_pipeline() -> dlt.Pipeline | None:
     """The pipeline that is extracting; None if the source is iterated by itself."""
-    # A pipeline stays active after its run; while it extracts, there is a load package.
+    # A pipeline stays active after its run; only while it extracts there is a load package.
     if LoadPackageStateInjectableContext not in Container():
         return None
     pipeline: dlt.Pipeline = dlt.current.pipeline()

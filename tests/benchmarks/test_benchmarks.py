@@ -1,4 +1,4 @@
-"""The benchmark itself, in the smallest size that shows what it promises."""
+"""The benchmark, at the smallest size that shows what it promises."""
 
 import json
 import os
@@ -7,18 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.errors import BenchmarkError
 from benchmarks.rounds import run_rounds
-from benchmarks.server_process import Scenario
+from benchmarks.server_process import Scenario, serving
 
 ROOT = Path(__file__).parents[2]
 
 
 def benchmark(tmp_path: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
-    """What `python -m benchmarks` prints, and its JSON."""
+    """Run `python -m benchmarks`; return its standard output and its JSON."""
     json_file = tmp_path / "benchmark.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--rounds", "1", "--json", json_file, *arguments],
@@ -32,8 +33,9 @@ def benchmark(tmp_path: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
     return done.stdout, json.loads(json_file.read_text())
 
 
+@pytest.mark.scale
 def test_every_contender_loads_the_same_rows(tmp_path: Path) -> None:
-    """A sync makes exactly as many requests as there are pages: 1 + 1 + 2 accounts of 2."""
+    """Tables agree, and a sync makes exactly one request per page: 1 + 1 + 2 for each of 2 accounts."""
     printed, result = benchmark(tmp_path, "--accounts", "2", "--clients", "60")
 
     assert [contender["name"] for contender in result["contenders"]] == [one.name for one in CONTENDERS]
@@ -48,8 +50,8 @@ def test_every_contender_loads_the_same_rows(tmp_path: Path) -> None:
         assert 30 < run["peak_mb"] < 1_000
 
 
-def test_a_sync_keeps_to_an_enforced_quota_and_uses_it(tmp_path: Path) -> None:
-    """40 requests in 4 seconds, of which 36 are its share; 2 + 1 + 80 are needed."""
+def test_a_sync_keeps_to_an_enforced_rate_limit_and_uses_it(tmp_path: Path) -> None:
+    """A sync that needs 2 + 1 + 80 requests uses nearly all of its 36 of 40 per 4 seconds, and no more."""
     printed, result = benchmark(
         tmp_path, "--only", "sync-first", "--accounts", "80", "--clients", "10", "--quota", "40/4"
     )
@@ -62,7 +64,7 @@ def test_a_sync_keeps_to_an_enforced_quota_and_uses_it(tmp_path: Path) -> None:
 
 
 def test_a_contender_that_loads_less_ends_the_benchmark() -> None:
-    """Its time would mean nothing."""
+    """The time of a contender that loads too little means nothing, so the benchmark fails."""
     lazy = Contender("lazy", "loads nothing", ("tests.support.loads_nothing",))
 
     with pytest.raises(BenchmarkError, match=r"lazy loaded \{\}; the server has \{'oauth_clients': 3"):
@@ -70,8 +72,32 @@ def test_a_contender_that_loads_less_ends_the_benchmark() -> None:
 
 
 def test_a_contender_that_fails_ends_the_benchmark() -> None:
-    """With what it said."""
+    """The error contains the exit code and the output of the contender."""
     broken = Contender("broken", "does not exist", ("tests.benchmarks.no_such_module",))
 
     with pytest.raises(BenchmarkError, match=r"(?s)ended with code 1.*No module named"):
         run_rounds(Scenario(accounts=1, clients_per_account=3), [broken], rounds=1)
+
+
+def test_the_server_refuses_what_exceeds_the_rate_limit() -> None:
+    """A violation is answered with 429, counted apart from allowed requests, and blocks for a window."""
+    scenario = Scenario(accounts=1, clients_per_account=1, quota_limit=2, quota_seconds=60)
+
+    with serving(scenario) as server:
+        responses = [httpx.get(f"{server.base_url}/oauth/scopes") for _ in range(3)]
+        stats = server.stats()
+        server.reset_counts()
+        allowed_again = httpx.get(f"{server.base_url}/accounts")
+        stats_after_reset = server.stats()
+
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert responses[0].headers["ratelimit"] == '"default";r=1;t=60'
+    assert responses[2].headers["ratelimit-policy"] == '"default";q=2;w=60'
+    assert responses[2].headers["retry-after"] == "60"
+    assert (stats.requests, stats.violations, stats.windows) == (3, 1, [2])
+    assert allowed_again.status_code == 200
+    assert (stats_after_reset.requests, stats_after_reset.violations, stats_after_reset.windows) == (
+        1,
+        0,
+        [1],
+    )

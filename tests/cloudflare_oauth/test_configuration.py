@@ -1,54 +1,115 @@
-"""Settings that are known without dlt."""
+"""Settings are resolved from arguments, the environment and dlt's configuration; unsafe ones are refused."""
 
 from pathlib import Path
 
 import pytest
 
-from cloudflare_oauth.configuration import guess_connection, resolve_connection
+from cloudflare_oauth import (
+    ConfigurationError,
+    SyncSettings,
+    resolve_settings,
+    resolve_settings_without_dlt,
+)
+from cloudflare_oauth.settings import Credentials
 
 ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": "a" * 32}
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home that is the current folder, too."""
+    """An empty home folder, which is also the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
+def test_credentials_are_not_in_any_repr() -> None:
+    """Promise 10: `repr` of the settings and of the credentials masks every secret."""
+    connection = resolve_settings(SyncSettings(api_token="s3cret"), environment={})
+
+    assert "s3cret" not in repr(connection)
+    assert "s3cret" not in repr(Credentials(email="e@example.com", api_key="s3cret"))
+
+
 @pytest.mark.parametrize(
-    ("variables", "file"),
+    "base_url",
     [
-        ({}, None),
-        (
-            {
-                "RUNTIME__LOG_LEVEL": "CRITICAL",
-                "LOAD__TRUNCATE_STAGING_DATASET": "true",
-                "__CF_USER_TEXT_ENCODING": "0x1",
-            },
-            None,
-        ),
-        ({}, "[runtime]\nlog_level = 'CRITICAL'"),
+        "http://api.cloudflare.com/client/v4",
+        "http://localhost.evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "https://user:password@api.cloudflare.com/",
+        "https://api.cloudflare.com/?q=1",
+        "http://127.0.0.1\\@evil.example/",
+        "http://127.0.0.1#@evil.example/",
+        "http://[::1].evil.example/",
+        "ftp://127.0.0.1/",
+        "api.cloudflare.com",
+        "",
+        "https://",
     ],
-    ids=["nothing", "variables", "a file"],
 )
-def test_without_dlt_it_is_what_dlt_would_say(
-    home: Path, variables: dict[str, str], file: str | None
+def test_an_unsafe_base_url_is_refused(base_url: str) -> None:
+    """It would expose the credentials: plain `http` is for loopback only, and no host may be ambiguous."""
+    environment = {"CLOUDFLARE_BASE_URL": base_url or "https://"}
+
+    with pytest.raises(ConfigurationError, match="base URL"):
+        resolve_settings(SyncSettings(api_token="t"), environment=environment)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:1/x", "http://[::1]:1", "http://localhost", "https://a.b"]
+)
+def test_a_safe_base_url_is_accepted(base_url: str) -> None:
+    """Any host is accepted with `https`, loopback with `http`, too; a trailing slash is removed."""
+    given = SyncSettings(api_token="t", base_url=base_url + "/")
+
+    assert resolve_settings(given, environment={}).base_url == base_url
+
+
+@pytest.mark.parametrize("token", ["two words", "new\nline", "ünicode", "\x00"])
+def test_a_token_that_does_not_fit_in_a_header_is_a_configuration_error(token: str) -> None:
+    """The message does not show the token."""
+    with pytest.raises(ConfigurationError) as raised:
+        resolve_settings(SyncSettings(api_token=token), environment={})
+
+    assert token not in str(raised.value)
+
+
+def test_arguments_override_the_environment_which_overrides_dlt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair of email and key is never put together from two places."""
+    monkeypatch.setenv("SOURCES__CLOUDFLARE_OAUTH__API_TOKEN", "of-dlt")
+    environment = {"CLOUDFLARE_API_TOKEN": "of-the-environment"}
+
+    assert resolve_settings(SyncSettings(), environment={}).api_token == "of-dlt"
+    assert resolve_settings(SyncSettings(), environment=environment).api_token == "of-the-environment"
+    given = resolve_settings(SyncSettings(api_token="given"), environment=environment)
+    assert given.api_token == "given"
+    half = {"CLOUDFLARE_EMAIL": "e@example.com"}
+    assert resolve_settings(SyncSettings(), environment=half).api_token == "of-dlt"
+
+
+def test_account_ids_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids are separated by commas, lower-cased and deduplicated."""
+    one, two = "0" * 32, "A" * 32
+    environment = {"CLOUDFLARE_ACCOUNT_ID": f"{one}, {two},{one}"}
+
+    assert resolve_settings(SyncSettings(api_token="t"), environment=environment).account_ids == (
+        one,
+        two.lower(),
+    )
+
+
+@pytest.mark.parametrize("variables", [{}, {"__CF_USER_TEXT_ENCODING": "0x1"}], ids=["none", "set by macOS"])
+def test_settings_resolved_without_dlt_equal_those_resolved_with_dlt(
+    home: Path, variables: dict[str, str]
 ) -> None:
-    """Where dlt's configuration is of something else, the environment and the arguments are enough."""
-    if file:
-        write(home / ".dlt" / "config.toml", file)
+    """Where dlt is not configured, the environment and the arguments are sufficient."""
     environment = ENVIRONMENT | {"HOME": str(home)} | variables
 
-    guessed = guess_connection(environment=environment)
-
-    assert guessed is not None
-    assert guessed == resolve_connection(environment=environment)
-    ours = ["B" * 32]
-    assert guess_connection(account_ids=ours, environment=environment) == resolve_connection(
-        account_ids=ours, environment=environment
-    )
+    for given in (SyncSettings(), SyncSettings(account_ids=("B" * 32,), concurrency=3)):
+        resolved = resolve_settings_without_dlt(given, environment=environment)
+        assert resolved is not None
+        assert resolved == resolve_settings(given, environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +118,7 @@ def test_without_dlt_it_is_what_dlt_would_say(
         {"SOURCES__CLOUDFLARE_OAUTH__BASE_URL": "https://example.com"},
         {"DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///other.duckdb"},
         {"CLOUDFLARE_OAUTH__DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///other.duckdb"},
+        {"RUNTIME__LOG_LEVEL": "CRITICAL"},
         {"RUNTIME__REQUEST_TIMEOUT": "soon"},
         {"RUNTIME__DLTHUB_TELEMETRY": "perhaps"},
         {"PROVIDERS__ENABLE_GOOGLE_SECRETS": "true"},
@@ -67,9 +129,9 @@ def test_without_dlt_it_is_what_dlt_would_say(
     ],
     ids=lambda variables: next(iter(variables)),
 )
-def test_where_dlt_may_know_more_nothing_is_guessed(variables: dict[str, str]) -> None:
-    """Nor where something is missing or wrong: who imports dlt says what."""
-    assert guess_connection(environment=ENVIRONMENT | variables) is None
+def test_a_variable_that_may_configure_dlt_prevents_resolution_without_it(variables: dict[str, str]) -> None:
+    """A missing or invalid setting does, too, so that `resolve_settings` reports it."""
+    assert resolve_settings_without_dlt(SyncSettings(), environment=ENVIRONMENT | variables) is None
 
 
 @pytest.mark.parametrize("folder", [".dlt", "data/dlt"])
@@ -81,17 +143,17 @@ def test_where_dlt_may_know_more_nothing_is_guessed(variables: dict[str, str]) -
         "[destination.duckdb]\n",
         "[[[",
         "runtime = 1",
-        "[runtime]\nslow = true\n",
+        "[runtime]\nlog_level = 'CRITICAL'\n",
     ],
 )
-def test_where_a_file_may_know_more_nothing_is_guessed(
+def test_a_file_that_may_configure_dlt_prevents_resolution_without_it(
     home: Path, folder: str, name: str, content: str
 ) -> None:
-    """In the current folder, in the home, and wherever else dlt may look."""
+    """The file's presence in the current folder, the home or dlt's data folder decides, not its contents."""
     write(home / folder / name, content)
     environment = ENVIRONMENT | {"HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
 
-    assert guess_connection(environment=environment) is None
+    assert resolve_settings_without_dlt(SyncSettings(), environment=environment) is None
 
 
 def write(file: Path, content: str) -> None:

@@ -1,4 +1,4 @@
-"""The dlt source in a plain dlt pipeline: the tables equal the API's answer."""
+"""The dlt source in a plain dlt pipeline: the tables equal what the API returns."""
 
 import tempfile
 from pathlib import Path
@@ -21,7 +21,7 @@ from cloudflare_oauth_pipeline.fake_api import (
     faults,
 )
 from tests.support import reconstruction
-from tests.support.requests import LIMITS
+from tests.support.client_settings import LIMITS
 
 ACCOUNTS = ("a" * 32, "b" * 32)
 HOSTILE = [
@@ -44,7 +44,7 @@ HOSTILE = [
 
 
 def load(api: FakeApi, folder: Path, **arguments: Any) -> Path:
-    """Run the source in a pipeline as anyone would; returns the DuckDB file."""
+    """Run the source in a pipeline as its users do; returns the DuckDB file."""
     db = folder / "clients.duckdb"
     pipeline = dlt.pipeline(
         "test",
@@ -105,12 +105,13 @@ organisations = st.lists(
     suppress_health_check=list(HealthCheck),
 )
 @given(first=organisations, second=organisations)
-def test_the_tables_equal_the_api_for_any_estate(
+def test_the_tables_equal_the_api_for_any_organisation(
     first: list[dict[str, dict[str, Any]]], second: list[dict[str, dict[str, Any]]]
 ) -> None:
-    """Promise 1, row for row, for a first load and for whatever comes after it.
+    """Promise 1, row for row, for a first load and for any load after it.
 
-    Null, missing and empty arrays, fields nobody declared, any text, one `client_id` in two accounts.
+    The organisations have null, missing and empty arrays, undeclared fields, any text, and one `client_id` in
+    two accounts.
     """
     with FakeApi() as api, tempfile.TemporaryDirectory() as folder:
         for accounts in (first, second):
@@ -128,8 +129,10 @@ def test_the_tables_equal_the_api_for_any_estate(
             assert reconstruction.replayed(db) == listed(api.organisation)
 
 
-def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: FakeApi, tmp_path: Path) -> None:
-    """A field the API adds tomorrow arrives by itself."""
+def test_an_undeclared_array_becomes_a_child_table_with_the_clients_keys(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    """A field that the API adds later is loaded without a change to the source."""
     api.organisation.add(ACCOUNTS[0], client_id="1", audiences=["x", "y"], tier=3, owners=[{"mail": "m"}])
 
     db = load(api, tmp_path)
@@ -140,8 +143,8 @@ def test_a_new_array_becomes_a_child_table_with_the_clients_keys(api: FakeApi, t
     assert rows(db, "SELECT client_id, mail FROM oauth_clients__owners") == [("1", "m")]
 
 
-def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: FakeApi, tmp_path: Path) -> None:
-    """A number of more than 64 bits, half a surrogate pair: each alone, and the rest is loaded."""
+def test_a_value_that_no_column_can_hold_is_rejected_and_not_rounded(api: FakeApi, tmp_path: Path) -> None:
+    """A number of more than 64 bits or half a surrogate pair rejects its own client only."""
     api.organisation.add(ACCOUNTS[0], client_id="1", tier=2**63 - 1)
     api.organisation.add(ACCOUNTS[0], client_id="2", tier=10**20)
     api.organisation.add(ACCOUNTS[0], client_id="3", client_name="\ud800")
@@ -156,7 +159,7 @@ def test_what_no_column_can_hold_is_rejected_and_not_rounded(api: FakeApi, tmp_p
 
 
 def test_every_table_and_column_is_described(api: FakeApi, tmp_path: Path) -> None:
-    """All of them exist after a first load that found nothing."""
+    """All of them exist after a first load that found no client."""
     api.organisation.add_account(ACCOUNTS[0])
     source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
 
@@ -170,8 +173,8 @@ def test_every_table_and_column_is_described(api: FakeApi, tmp_path: Path) -> No
         assert stored >= set(table["columns"])
 
 
-def test_nothing_changed_nothing_written(api: FakeApi, tmp_path: Path) -> None:
-    """Promise 5: only `account_syncs` grows, and every other row keeps its `_dlt_load_id`."""
+def test_an_unchanged_organisation_writes_only_account_syncs(api: FakeApi, tmp_path: Path) -> None:
+    """Promise 5: all other rows stay as they are, including their `_dlt_load_id`."""
     for account in ACCOUNTS:
         for number in range(30):
             api.organisation.add(
@@ -192,8 +195,8 @@ def test_nothing_changed_nothing_written(api: FakeApi, tmp_path: Path) -> None:
     assert rows(db, "SELECT count(*), count(DISTINCT sync_id) FROM account_syncs") == [(4, 2)]
 
 
-def test_back_and_forth_is_two_changes(api: FakeApi, tmp_path: Path) -> None:
-    """Promise 4: what is as it was before has changed twice."""
+def test_a_change_and_its_reversal_are_two_changes(api: FakeApi, tmp_path: Path) -> None:
+    """Promise 4: the log keeps both, although the client ends as it began."""
     api.organisation.add(ACCOUNTS[0], client_id="1", client_name="one")
     db = load(api, tmp_path)
     for name in ("two", "one"):
@@ -205,7 +208,7 @@ def test_back_and_forth_is_two_changes(api: FakeApi, tmp_path: Path) -> None:
 
 
 def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(api: FakeApi, tmp_path: Path) -> None:
-    """Promise 3, and an account that was read empty before has a baseline."""
+    """Promise 3; in an account that an earlier sync read as empty, the first client is `created`, too."""
     api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a"])
     api.organisation.add_account(ACCOUNTS[1])
     db = load(api, tmp_path)
@@ -223,10 +226,8 @@ def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(api: FakeA
     assert logged == {("1", "baseline"), ("1", "deleted"), ("1", "created"), ("2", "created")}
 
 
-def test_what_an_incomplete_listing_shows_is_loaded_and_what_it_lacks_is_kept(
-    api: FakeApi, tmp_path: Path
-) -> None:
-    """Promise 2: it adds and changes, and deletes nothing; its account has no baseline yet."""
+def test_an_incomplete_listing_adds_and_updates_but_deletes_nothing(api: FakeApi, tmp_path: Path) -> None:
+    """Promise 2; its account has no complete baseline yet, so new clients are logged as `baseline`."""
     api.organisation.add(ACCOUNTS[0], client_id="1", client_name="one")
     api.behaviour.result_info_of[ACCOUNTS[0]] = ResultInfo.off_by(1)
     db = load(api, tmp_path)
@@ -262,7 +263,7 @@ def test_what_an_incomplete_listing_shows_is_loaded_and_what_it_lacks_is_kept(
 def test_a_failing_account_fails_alone_and_keeps_everything(
     api: FakeApi, tmp_path: Path, fault: faults.Fault, status: str, http_status: int | None
 ) -> None:
-    """Promises 2 and 9: its status is in `account_syncs`, the other account is up to date."""
+    """Promises 2 and 9: its status is in `account_syncs`, and the other account is up to date."""
     for account in ACCOUNTS:
         api.organisation.add(account, client_id="1")
     db = load(api, tmp_path)
@@ -278,8 +279,8 @@ def test_a_failing_account_fails_alone_and_keeps_everything(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_faults_in_a_tenth_of_the_answers_change_nothing(api: FakeApi, tmp_path: Path, seed: int) -> None:
-    """Resets, errors, truncated bodies, HTML, rate limits: the first load and the next end exact."""
+def test_faults_in_a_tenth_of_the_responses_change_nothing(api: FakeApi, tmp_path: Path, seed: int) -> None:
+    """Despite resets, errors, truncated bodies, HTML and rate limits, two loads are exact."""
     api.behaviour.clients_paging = Paging.capped(5)
     for account in ACCOUNTS:
         for number in range(60):
@@ -300,8 +301,8 @@ def test_faults_in_a_tenth_of_the_answers_change_nothing(api: FakeApi, tmp_path:
     assert rows(db, "SELECT sum(retries) > 0 FROM account_syncs") == [(True,)]
 
 
-def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: FakeApi, tmp_path: Path) -> None:
-    """What is stored is read from the destination, not from dlt's folder."""
+def test_a_new_machine_needs_only_the_destination(api: FakeApi, tmp_path: Path) -> None:
+    """The stored state is read from the destination, not from dlt's local folder."""
     api.organisation.add(ACCOUNTS[0], client_id="1")
     api.organisation.add(ACCOUNTS[0], client_id="2")
     load(api, tmp_path)
@@ -314,8 +315,8 @@ def test_a_pipeline_on_a_new_machine_compares_just_as_well(api: FakeApi, tmp_pat
 
 
 @pytest.mark.parametrize("lost", ["oauth_client_changes", "oauth_clients"])
-def test_a_table_that_a_killed_load_left_behind_is_put_right(api: FakeApi, tmp_path: Path, lost: str) -> None:
-    """Each table is compared with what it holds itself; `account_syncs` alone makes nothing a baseline."""
+def test_a_table_emptied_by_a_killed_load_is_restored(api: FakeApi, tmp_path: Path, lost: str) -> None:
+    """Each table is diffed against its own rows; a row in `account_syncs` does not count as a baseline."""
     api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a", "b"])
     api.organisation.add(ACCOUNTS[0], client_id="2")
     db = load(api, tmp_path)
@@ -333,8 +334,8 @@ def test_a_table_that_a_killed_load_left_behind_is_put_right(api: FakeApi, tmp_p
     assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline"]
 
 
-def test_without_a_pipeline_everything_is_new(api: FakeApi) -> None:
-    """The source can be iterated by itself."""
+def test_without_a_pipeline_every_client_is_new(api: FakeApi) -> None:
+    """The source can be iterated on its own."""
     api.organisation.add(ACCOUNTS[0], client_id="1")
     source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
 

@@ -1,4 +1,4 @@
-"""The program as a process of its own: how it ends."""
+"""The program as a process: its outputs, its exit codes, and how it ends."""
 
 import json
 import os
@@ -23,10 +23,10 @@ def environment(api: FakeApi, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_it_ends_with_all_of_its_output_and_nothing_else(
+def test_the_program_writes_its_whole_output_and_nothing_else(
     api: FakeApi, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """A pipe gets every byte; standard error stays empty."""
+    """A pipe receives every byte; standard error stays empty."""
     for number in range(3_000):
         api.organisation.add(account_id("one"), client_id=f"client-{number}")
     run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": False}
@@ -40,8 +40,8 @@ def test_it_ends_with_all_of_its_output_and_nothing_else(
     assert len(json.loads(log.stdout)) == 3_000
 
 
-def test_its_exit_code_is_the_commands(tmp_path: Path, environment: dict[str, str]) -> None:
-    """What a scheduler acts on."""
+def test_the_exit_code_is_that_of_the_command(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A scheduler relies on it."""
     for arguments, exit_code in (
         (["--help"], 0),
         (["no-such-command"], 2),
@@ -58,7 +58,7 @@ def test_its_exit_code_is_the_commands(tmp_path: Path, environment: dict[str, st
 def test_a_configuration_that_dlt_cannot_read_is_wrong_usage(
     api: FakeApi, tmp_path: Path, environment: dict[str, str], command: str
 ) -> None:
-    """A sentence that says where and why, and no request."""
+    """The message says where and why, and no request is sent."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[runtime\n")
 
@@ -74,8 +74,10 @@ def test_a_configuration_that_dlt_cannot_read_is_wrong_usage(
     assert not api.requests
 
 
-def test_dlt_has_the_last_word(api: FakeApi, tmp_path: Path, environment: dict[str, str]) -> None:
-    """Reading begins before dlt is imported; what its configuration says still holds."""
+def test_dlts_configuration_applies_despite_early_reading(
+    api: FakeApi, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Reading may begin before dlt is imported, but a setting in dlt's configuration file still holds."""
     one, two = account_id("one"), account_id("two")
     for account in (one, two):
         api.organisation.add(account, client_id="client")
@@ -90,8 +92,10 @@ def test_dlt_has_the_last_word(api: FakeApi, tmp_path: Path, environment: dict[s
         assert {request.account_id for request in api.requests if request.account_id} == set(read)
 
 
-def test_who_reads_it_may_stop_reading(api: FakeApi, tmp_path: Path, environment: dict[str, str]) -> None:
-    """`cloudflare-oauth changes | head -1`: no traceback."""
+def test_a_closed_pipe_ends_the_program_quietly(
+    api: FakeApi, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """`cloudflare-oauth changes | head -1` prints no traceback."""
     for number in range(1_000):
         api.organisation.add(account_id("one"), client_id=f"client-{number}")
     subprocess.run([*PROGRAM, "sync"], cwd=tmp_path, env=environment, capture_output=True, check=True)

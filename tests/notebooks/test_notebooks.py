@@ -1,4 +1,4 @@
-"""What each notebook shows: its numbers, and what it says where there is nothing to show."""
+"""The numbers and texts of each notebook, with full, empty and damaged datasets."""
 
 import re
 import time
@@ -27,19 +27,19 @@ ACCOUNT = account_id("one")
 
 
 def tuples(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    """Columns of a frame as plain rows, null as None."""
+    """Columns of a frame as plain rows, with None for null."""
     plain = frame[list(columns)].astype("object")
     return list(plain.where(plain.notna(), None).itertuples(index=False, name=None))
 
 
 def facts(static: str) -> dict[str, str]:
-    """The numbers that a page shows first."""
+    """The key figures of a page by name."""
     pairs = [part.split("</dd>")[0] for part in static.split("<dt>")[1:]]
     return dict(pair.split("</dt><dd>") for pair in pairs)
 
 
-def test_the_inventory_counts_what_is_there(show: Show, demo: Target) -> None:
-    """Accounts, clients, visibility, methods, grant types, scopes and domains."""
+def test_the_inventory_matches_the_database(show: Show, demo: Target) -> None:
+    """Accounts, clients, visibility, authentication methods, grant types, scopes and domains are counted."""
     page = show("inventory", demo)
 
     ((accounts,),) = rows(demo, "SELECT COUNT(*) FROM accounts")
@@ -52,8 +52,8 @@ def test_the_inventory_counts_what_is_there(show: Show, demo: Target) -> None:
     assert facts(page.static) == {
         "accounts": str(accounts),
         "clients": str(clients),
-        "of them public": str(public),
-        "that may write": str(writers),
+        "public clients": str(public),
+        "clients with write scopes": str(writers),
     }
     for query in (
         "SELECT a.name, COUNT(*) FROM oauth_clients JOIN accounts AS a USING (account_id) GROUP BY ALL",
@@ -82,8 +82,8 @@ def test_the_inventory_counts_what_is_there(show: Show, demo: Target) -> None:
     )
 
 
-def test_the_inventory_can_be_narrowed(show: Show, demo: Target) -> None:
-    """By account, by visibility and by a part of the name."""
+def test_the_inventory_can_be_filtered(show: Show, demo: Target) -> None:
+    """The filters are account, visibility and a part of the name in any case."""
     ((account, text),) = rows(
         demo,
         "SELECT account_id, client_name FROM oauth_clients "
@@ -104,8 +104,8 @@ def test_the_inventory_can_be_narrowed(show: Show, demo: Target) -> None:
     )
 
 
-def test_one_client_in_full(show: Show, demo: Target) -> None:
-    """Its fields, the elements of its arrays in their order, and its history in words."""
+def test_client_details_match_the_database(show: Show, demo: Target) -> None:
+    """The elements of arrays keep their order, and the history is described in words."""
     ((account, client),) = rows(
         demo,
         "SELECT account_id, client_id FROM oauth_client_changes WHERE change = 'updated' "
@@ -132,8 +132,8 @@ def test_one_client_in_full(show: Show, demo: Target) -> None:
         assert f"scopes: + {scope.strip()}" in page.static
 
 
-def test_the_security_review_counts_findings(show: Show, demo: Target) -> None:
-    """As the view has them: by severity, rule and account; and says why and how to mend each."""
+def test_the_security_review_matches_the_findings_view(show: Show, demo: Target) -> None:
+    """Findings are counted by severity, rule and account, each rule with its remediation."""
     page = show("security_review", demo)
 
     severities = dict(rows(demo, "SELECT severity, COUNT(*) FROM oauth_client_findings GROUP BY ALL"))
@@ -149,7 +149,7 @@ def test_the_security_review_counts_findings(show: Show, demo: Target) -> None:
     ) == (found)
     rules = {rule.id: rule for rule in load_rules()}
     for rule_id, _ in found:
-        assert f"To mend it: {rules[rule_id].mend}" in unescape(page.static)
+        assert f"Remediation: {rules[rule_id].remediation}" in unescape(page.static)
     worst = rows(
         demo,
         "SELECT client_id, finding_count, worst_severity FROM oauth_client_overview WHERE finding_count > 0 "
@@ -164,8 +164,8 @@ def test_the_security_review_counts_findings(show: Show, demo: Target) -> None:
     assert f"Findings: {', '.join(f'{name} {count}' for name, count in accounts)}." in page.static
 
 
-def test_waived_findings_are_apart(show: Show, demo: Target, tmp_path: Path) -> None:
-    """With their reason, and in none of the counts; by the waivers as they are now."""
+def test_waived_findings_are_listed_separately(show: Show, demo: Target, tmp_path: Path) -> None:
+    """They show their reason and are in no other count; the waivers file is read anew."""
     waivers = tmp_path / "waivers.toml"
     waivers.write_text('[[waiver]]\nrule = "RU-09"\nreason = "a <b>test</b>"\n')
 
@@ -177,8 +177,8 @@ def test_waived_findings_are_apart(show: Show, demo: Target, tmp_path: Path) -> 
     assert "<h3>RU-09" not in page.static
 
 
-def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None:
-    """Who gained write scopes, which domains are new, and every change with what came and went."""
+def test_changes_are_counted_and_described(show: Show, demo: Target) -> None:
+    """The page lists gained write scopes, new redirect domains, and the details of every change."""
     page = show("changes", demo)
 
     kinds = dict(rows(demo, "SELECT change, COUNT(*) FROM oauth_client_changes GROUP BY ALL"))
@@ -186,7 +186,7 @@ def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None
         "created": str(kinds["created"]),
         "updated": str(kinds["updated"]),
         "deleted": str(kinds["deleted"]),
-        "found at first": str(kinds["baseline"]),
+        "baseline (first sync)": str(kinds["baseline"]),
     }
     assert sorted(tuples(page.defined["by_day"], "day", "name", "count")) == rows(
         demo,
@@ -194,7 +194,7 @@ def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None
         "WHERE change <> 'baseline' GROUP BY ALL ORDER BY ALL",
     )
     for name, column in (("gained", "write_scopes_added"), ("new_domains", "redirect_domains_added")):
-        told = [
+        expected = [
             (client, element.strip())
             for client, elements in rows(
                 demo,
@@ -203,8 +203,8 @@ def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None
             )
             for element in elements.split(",")
         ]
-        assert sorted(tuples(page.defined[name], "client_id", column)) == sorted(told)
-        assert told
+        assert sorted(tuples(page.defined[name], "client_id", column)) == sorted(expected)
+        assert expected
     ((removed,),) = rows(
         demo,
         "SELECT client_name FROM oauth_client_changes WHERE change = 'deleted' AND client_name IS NOT NULL "
@@ -215,7 +215,7 @@ def test_changes_are_counted_and_told_in_words(show: Show, demo: Target) -> None
 
 
 def test_a_range_of_days_can_be_chosen(show: Show, demo: Target) -> None:
-    """Both of its ends belong to it, in UTC."""
+    """Both ends are included, as days in UTC."""
     days = [
         day for (day,) in rows(demo, "SELECT DISTINCT CAST(observed_at AS DATE) FROM oauth_client_changes")
     ]
@@ -237,15 +237,15 @@ def test_a_range_of_days_can_be_chosen(show: Show, demo: Target) -> None:
     )
 
 
-def test_health_tells_what_could_not_be_read_why_and_since_when(show: Show, demo: Target) -> None:
-    """And what the syncs asked for."""
+def test_health_shows_unreadable_accounts_with_reason_and_start(show: Show, demo: Target) -> None:
+    """The page also lists the requests, retries and waits of each sync."""
     page = show("health", demo)
 
     statuses = dict(rows(demo, "SELECT status, COUNT(*) FROM account_health GROUP BY ALL"))
     assert set(statuses) == {"complete", "forbidden", "delete_blocked"}
     shown = facts(page.static)
-    assert shown["read completely"] == str(statuses["complete"])
-    assert shown["not read completely"] == "2"
+    assert shown["read in full"] == str(statuses["complete"])
+    assert shown["not read in full"] == "2"
     unread = page.defined["unread"].set_index("account_id")
     forbidden = account_id(FORBIDDEN_ACCOUNT)
     ((since, attempts, complete),) = rows(
@@ -268,9 +268,10 @@ def test_health_tells_what_could_not_be_read_why_and_since_when(show: Show, demo
     )
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize("name", NAMES)
 def test_twenty_thousand_clients_are_read_within_five_seconds(show: Show, large: Target, name: str) -> None:
-    """And a table of more rows than are shown says so."""
+    """A table with more rows than it shows says so."""
     ((clients,),) = rows(large, "SELECT COUNT(*) FROM oauth_clients")
     assert clients >= 20_000
     seconds = []
@@ -284,11 +285,11 @@ def test_twenty_thousand_clients_are_read_within_five_seconds(show: Show, large:
     assert seconds[-1] < 5, seconds
     if name == "inventory":
         assert facts(page.static)["clients"] == f"{clients:,}"
-        assert f"The first 200 of {clients:,}." in page.static
+        assert f"The first 200 of {clients:,} rows." in page.static
 
 
 def shown_rows(static: str) -> Counter[str]:
-    """The rows of all tables of a page, whatever their order, without moments and seconds."""
+    """Count the table rows of a page, in any order, without times and durations."""
     time = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:[\d.]+Z)?)?|(?<=>)\d+\.\d(?=<)"
     return Counter(re.sub(time, "", row) for row in re.findall(r"<tr>.*?</tr>", static, re.DOTALL))
 
@@ -300,8 +301,8 @@ ON_POSTGRES = {
     "inventory": {
         "accounts": "SELECT COUNT(*) FROM cloudflare.accounts",
         "clients": "SELECT COUNT(*) FROM cloudflare.oauth_clients",
-        "of them public": "SELECT COUNT(*) FROM cloudflare.oauth_clients WHERE visibility = 'public'",
-        "that may write": "SELECT COUNT(DISTINCT (account_id, client_id)) "
+        "public clients": "SELECT COUNT(*) FROM cloudflare.oauth_clients WHERE visibility = 'public'",
+        "clients with write scopes": "SELECT COUNT(DISTINCT (account_id, client_id)) "
         "FROM cloudflare.oauth_clients__scopes WHERE writes",
     },
     "security_review": {
@@ -316,22 +317,22 @@ ON_POSTGRES = {
         "created": f"{CHANGES} WHERE change = 'created'",
         "updated": f"{CHANGES} WHERE change = 'updated'",
         "deleted": f"{CHANGES} WHERE change = 'deleted'",
-        "found at first": f"{CHANGES} WHERE change = 'baseline'",
+        "baseline (first sync)": f"{CHANGES} WHERE change = 'baseline'",
     },
     "health": {
         "accounts": HEALTH,
-        "read completely": f"{HEALTH} WHERE status = 'complete'",
-        "not read completely": f"{HEALTH} WHERE status <> 'complete'",
-        "clients kept of those": "SELECT SUM(client_count) FROM cloudflare.account_health "
-        "WHERE status <> 'complete'",
+        "read in full": f"{HEALTH} WHERE status = 'complete'",
+        "not read in full": f"{HEALTH} WHERE status <> 'complete'",
+        "clients kept in accounts not read in full": "SELECT SUM(client_count) "
+        "FROM cloudflare.account_health WHERE status <> 'complete'",
     },
 }
 
 
-def test_every_notebook_reads_postgres_as_duckdb(
+def test_every_notebook_reads_postgres_like_duckdb(
     show: Show, demo: Target, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same clients give the same findings and words, and the numbers that PostgreSQL counts."""
+    """The same clients give the same findings and texts, and the figures match PostgreSQL's own counts."""
     target = Target(destination="postgres", pipelines_dir=tmp_path / "dlt")
     postgres = server.emptied(tmp_path.name)
     for variable, value in postgres.environment.items():
@@ -351,7 +352,7 @@ def test_every_notebook_reads_postgres_as_duckdb(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_path: Path) -> None:
-    """No file, or a file without tables."""
+    """The file does not exist, or has no tables; reading does not create it."""
     missing = Target(db=tmp_path / "missing.duckdb")
     duckdb.connect(str(tmp_path / "empty.duckdb")).close()
     empty = Target(db=tmp_path / "empty.duckdb")
@@ -365,7 +366,7 @@ def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_pat
 def test_tables_without_rows_give_a_page(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """That says that there is nothing."""
+    """The page says that there is no data."""
     organisation.add_account(ACCOUNT)
     target = synced()
     with duckdb.connect(str(target.db)) as connection:
@@ -377,20 +378,20 @@ def test_tables_without_rows_give_a_page(
     page = show(name, target)
 
     assert 'class="notice"' not in page.static
-    told = {
-        "inventory": "There is no such client.",
+    sentences = {
+        "inventory": "No client matches.",
         "security_review": "No client has an open finding.",
-        "changes": "Nothing has been logged yet.",
-        "health": "There is no account yet.",
+        "changes": "The change log is empty.",
+        "health": "There are no accounts yet.",
     }
-    assert told[name] in page.static
+    assert sentences[name] in page.static
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_account_without_clients_gives_a_page(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """That says how little there is."""
+    """It shows the one account and no notice."""
     organisation.add_account(ACCOUNT, "The only one")
 
     page = show(name, synced())
@@ -400,10 +401,10 @@ def test_one_account_without_clients_gives_a_page(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_table_is_told(
+def test_a_missing_table_is_reported(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """The rest of the page is as it would be."""
+    """The rest of the page is unaffected."""
     table = "rejected_rows" if name == "health" else "oauth_scopes"
     organisation.add(ACCOUNT, client_id="1", scopes=["dns.write"])
     target = synced()
@@ -421,10 +422,10 @@ def test_a_missing_table_is_told(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_comes_from_cloudflare_is_text(
+def test_text_from_cloudflare_is_escaped(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """Names, addresses and scopes: no element, no link, no control character."""
+    """Names, URIs and scopes become neither elements nor links, and control characters are escaped."""
     organisation.add_account(ACCOUNT, HOSTILE)
     uris = [f"http://evil.example/{HOSTILE}", "javascript:alert(1)", "http://evil.example/a.png"]
     evil = {
@@ -456,7 +457,7 @@ def test_what_comes_from_cloudflare_is_text(
 def test_accounts_of_the_same_name_are_told_apart(
     show: Show, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """Each has a bar and a filter of its own."""
+    """Each account has its own bar, labelled with its id."""
     for account in (ACCOUNT, account_id("two")):
         organisation.add_account(account, "Acme")
         organisation.add(account, client_id="1")
@@ -467,10 +468,10 @@ def test_accounts_of_the_same_name_are_told_apart(
         assert f"Acme ({account}) 1" in page.static
 
 
-def test_a_page_neither_writes_nor_keeps_the_file(
+def test_a_page_neither_changes_nor_locks_the_file(
     show: Show, organisation: Organisation, synced: Callable[[], Target]
 ) -> None:
-    """A sync can run while somebody looks."""
+    """A sync can run while a page is open."""
     organisation.add(ACCOUNT, client_id="1")
     target = synced()
     before = target.db.read_bytes()
@@ -482,8 +483,8 @@ def test_a_page_neither_writes_nor_keeps_the_file(
     duckdb.connect(str(target.db)).close()
 
 
-def test_settings_that_cannot_be_are_told_on_the_page(show: Show, tmp_path: Path) -> None:
-    """Waivers that are none, for instance."""
+def test_invalid_settings_are_reported_on_the_page(show: Show, tmp_path: Path) -> None:
+    """For example, a waivers file that is not TOML."""
     waivers = tmp_path / "waivers.toml"
     waivers.write_text("not toml")
 

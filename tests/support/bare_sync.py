@@ -1,6 +1,8 @@
-"""The source in a plain dlt pipeline, without the command line, that may send itself a signal.
+"""Run the source in a plain dlt pipeline, without the command line, and optionally kill it at a stage.
 
-python bare_sync.py DB [STAGE NTH]
+python -m tests.support.bare_sync DB [STAGE NTH]
+
+`STAGE` and `NTH` are those of `killed_sync`.
 """
 
 import os
@@ -8,18 +10,19 @@ import sys
 
 if __name__ == "__main__":
     os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+    db, *killed = sys.argv[1:]
+    if killed:
+        from tests.support.killed_sync import kill_at
+
+        # Before the source takes its own reference to a function.
+        kill_at(killed[0], int(killed[1]))
     import dlt
 
     from cloudflare_oauth import cloudflare_oauth
 
-    db, *killed = sys.argv[1:]
-    if killed:
-        from killed_sync import kill_at
-
-        kill_at(killed[0], int(killed[1]))
     destination = dlt.destinations.duckdb(db)
     pipeline = dlt.pipeline("bare", destination=destination, dataset_name="cloudflare")
-    # After a failed load dlt's run does nothing but load what that one left over.
+    # With a pending package, dlt's `run` would load only that package.
     if pipeline.has_pending_data:
         pipeline.load()
     pipeline.run(cloudflare_oauth())

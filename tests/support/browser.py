@@ -1,6 +1,6 @@
-"""A real browser for the tests: the machine's Chromium, or Debian's, unpacked where this Python lives.
+"""A real browser for the tests: the machine's Chromium, or Debian's, unpacked into this Python environment.
 
-Nothing is installed into the machine, so nobody has to be root.
+Nothing is installed on the machine, so root is not required.
 """
 
 import json
@@ -22,17 +22,17 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 FOLDER = Path(sys.prefix) / "chromium"
-# With fonts for what the demo is written in: a slim machine has none.
+# The fonts cover the demo's scripts; minimal machines have none.
 PACKAGES = ("chromium", "chromium-driver", "fonts-liberation", "fonts-ipafont-gothic")
 LONGEST_STEP_SECONDS = 240
 LONGEST_WAIT_SECONDS = 20
 OPTIONS = (
     "--headless=new",
     "--disable-gpu",
-    # Root, and who is in a container, has none; and the browser sees nothing but pages of ours.
+    # The sandbox does not work for root or in a container; and the browser opens only this project's pages.
     "--no-sandbox",
     "--disable-dev-shm-usage",
-    # What the browser itself would ask the web for.
+    # Disable requests that the browser itself would make.
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
@@ -44,12 +44,12 @@ OPTIONS = (
 
 
 class NoBrowserError(Exception):
-    """There is none, and none can be had here; the message says why."""
+    """No browser is installed and none could be unpacked; the message says why."""
 
 
 @dataclass(frozen=True)
 class Chromium:
-    """Its two programs, and where they find what came with them."""
+    """The paths of the browser and its driver, and the environment variables they need."""
 
     browser: str
     driver: str
@@ -57,10 +57,10 @@ class Chromium:
 
 
 def find_chromium() -> Chromium:
-    """The machine's Chromium, or else Debian's, unpacked once below the environment of this Python.
+    """Find the machine's Chromium, or else Debian's, unpacked once into this Python environment.
 
     Raises:
-        NoBrowserError: the machine has none, and it cannot be had by apt.
+        NoBrowserError: the machine has none, and apt cannot provide it.
     """
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser and driver:
@@ -81,20 +81,20 @@ def find_chromium() -> Chromium:
 
 
 def _unpack(unpacked: Path) -> None:
-    """Download Debian's packages and those they need and the machine lacks, and unpack them."""
+    """Download Debian's packages and their missing dependencies, and unpack them."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NoBrowserError(
-            "install chromium and chromedriver; where there is no apt it is not done by itself"
+            "install chromium and chromedriver: without apt they cannot be unpacked automatically"
         )
     work = FOLDER / "work"
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name in ("lists/partial", "archives/partial", "debs", "root"):
         (work / name).mkdir(parents=True)
     apt = ["apt-get", "--quiet", "--yes", "--no-install-recommends"]
-    # Lists of its own: the machine's may be missing, and only root may renew them.
+    # Separate package lists: the machine's may be missing, and only root can update them.
     apt += [f"--option=Dir::State::Lists={work}/lists", f"--option=Dir::Cache={work}"]
     apt += ["--option=Debug::NoLocking=1", "--option=APT::Sandbox::User="]
-    # Without a network it should be known soon.
+    # Fail fast without a network.
     apt += ["--option=Acquire::http::Timeout=20", "--option=Acquire::Retries=0"]
     _run(*apt, "update")
     lines = _run(*apt, "install", "--print-uris", *PACKAGES).splitlines()
@@ -102,7 +102,7 @@ def _unpack(unpacked: Path) -> None:
     _run(*apt, "download", *(file.split("_")[0] for file in files), folder=work / "debs")
     for file in sorted((work / "debs").glob("*.deb")):
         _run("dpkg-deb", "--extract", str(file), str(work / "root"))
-    # Only now: what is there is whole.
+    # Renamed last, so that an existing folder is always complete.
     (work / "root").rename(unpacked)
     shutil.rmtree(work)
 
@@ -115,14 +115,14 @@ def _run(*command: str, folder: Path | None = None) -> str:
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
         raise NoBrowserError(
-            f"install chromium and chromedriver; by apt it was not possible: {last}"
+            f"install chromium and chromedriver: apt could not provide them: {last}"
         ) from None
     except subprocess.TimeoutExpired:
-        raise NoBrowserError("install chromium and chromedriver; by apt it took too long") from None
+        raise NoBrowserError("install chromium and chromedriver: apt took too long to provide them") from None
     return done.stdout
 
 
-# Everything that matches, also in the shadow roots that marimo builds with, and holds the text.
+# All elements that match the selector and contain the text, including those in marimo's shadow roots.
 FIND = """
 const [selector, text] = arguments;
 const find = root => [...root.querySelectorAll(selector)].concat(
@@ -139,47 +139,47 @@ LABELLED = "return arguments[0].getRootNode().getElementById(arguments[0].htmlFo
 
 
 class Window:
-    """What a person sees in a browser and does with it."""
+    """A browser window, driven as a user would: by what is visible."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
 
     def prefer(self, theme: str) -> None:
-        """Be set to the theme `light` or `dark`."""
+        """Prefer the theme `light` or `dark`."""
         features = [{"name": "prefers-color-scheme", "value": theme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     @contextmanager
     def narrowed(self) -> Iterator[None]:
-        """Be as wide as a telephone, for a while."""
+        """Be as narrow as a phone inside the `with` block."""
         metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         yield
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def has_all_within(self) -> bool:
-        """Whether nothing reaches beyond the right edge."""
+        """Whether nothing extends beyond the right edge."""
         return bool(self.driver.execute_script(WITHIN))
 
     def visit(self, address: str, *, until: str) -> None:
-        """Open a page, until it has this heading or label and has drawn all its charts."""
+        """Open a page, and wait until it has this heading or label and has drawn all its charts."""
         self.driver.get(address)
         self.wait(lambda: self.all("h2, label", until))
         self.wait(lambda: len(self.all("marimo-mime-renderer")) == len(self.all("canvas")))
 
-    def wait(self, is_so: Callable[[], object]) -> None:
-        """Wait until something is so."""
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition is true."""
         ignored = (ElementClickInterceptedException, StaleElementReferenceException)
         waiting = WebDriverWait(self.driver, LONGEST_WAIT_SECONDS, 0.05, ignored)
-        waiting.until(lambda _: is_so())
+        waiting.until(lambda _: condition())
 
     def texts(self, selector: str) -> list[str]:
-        """The texts that a person can read in the elements that match, of one and the same moment."""
+        """The visible texts of the matching elements, all read at the same moment."""
         found: list[str] = self.driver.execute_script(TEXTS, selector)
         return found
 
     def all(self, selector: str, text: str = "") -> list[WebElement]:
-        """The elements on the page that match and hold the text."""
+        """The elements that match the selector and contain the text."""
         found: list[WebElement] = self.driver.execute_script(FIND, selector, text)
         return found
 
@@ -190,7 +190,7 @@ class Window:
         return control
 
     def click(self, element: WebElement) -> None:
-        """Scroll to it and click it, once what is above it has been drawn and it stays where it is."""
+        """Scroll to an element and click it, once the page above it has been drawn and it no longer moves."""
 
         def clicked() -> bool:
             self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
@@ -200,23 +200,23 @@ class Window:
         self.wait(clicked)
 
     def choose(self, label: str, option: str) -> None:
-        """Open a list, type what to look for, and take the option."""
+        """Open a list, search for an option, and choose it."""
         opener = self.labelled(label)
         self.click(opener)
         self.wait(lambda: self.all("[cmdk-input]"))
         self.all("[cmdk-input]")[0].send_keys(option)
         self.wait(lambda: len(self.all("[role=option]", option)) == 1)
         self.click(self.all("[role=option]", option)[0])
-        # A list of which several may be taken stays open.
+        # A multiple-choice list stays open.
         webdriver.ActionChains(self.driver).send_keys(Keys.ESCAPE).perform()
         self.wait(lambda: option in opener.text and not self.all("[role=dialog]"))
 
     def errors(self) -> list[str]:
-        """What the console has been told that went wrong, since it was last asked."""
+        """The errors logged to the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
     def requested(self) -> set[str]:
-        """The addresses that were requested, since it was last asked, without what is in the page itself."""
+        """The URLs requested since the last call, without `data:` and `blob:` URLs."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return {
             message["params"]["request"]["url"]
@@ -228,7 +228,7 @@ class Window:
 
 @contextmanager
 def opened(chromium: Chromium) -> Iterator[Window]:
-    """A browser without a window on the screen, 1280 pixels wide."""
+    """Open a headless browser, 1280 pixels wide."""
     options = webdriver.ChromeOptions()
     options.binary_location = chromium.browser
     for option in OPTIONS:

@@ -1,18 +1,24 @@
-"""Running `cloudflare-oauth` in a test, and asking what it wrote."""
+"""Types for running `cloudflare-oauth` in a test, and a query on the dataset that it wrote."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 DB = "cloudflare_oauth.duckdb"
+_ROOT = str(Path(__file__).parents[2])
+# Lets a process in any folder run `python -m tests.support.…`. Run as a script, it would find the modules
+# beside it first, and `requests` there is not the library.
+TESTS_ON_PATH = {"PYTHONPATH": os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))}
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left: its exit code and its two outputs."""
+    """The result of a command: its exit code and its two outputs."""
 
     exit_code: int
     stdout: str
@@ -20,7 +26,7 @@ class Done:
 
     @property
     def json(self) -> Any:
-        """Standard output as JSON."""
+        """Standard output, parsed as JSON."""
         return json.loads(self.stdout)
 
 
@@ -28,7 +34,7 @@ Run = Callable[..., Done]
 
 
 def rows(query: str, *parameters: Any, db: str = DB) -> list[tuple[Any, ...]]:
-    """The rows of a query; `cloudflare` is the schema."""
+    """Return the rows of a query on the DuckDB file `db`, with `cloudflare` as the default schema."""
     with duckdb.connect(db, read_only=True) as connection:
         connection.sql("SET search_path = 'cloudflare'")
         return connection.execute(query, parameters).fetchall()

@@ -1,9 +1,10 @@
-"""A sync in a process of its own that sends itself a signal at a named moment.
+"""Run `cloudflare-oauth` in a process that sends itself a signal at a given moment.
 
-    python killed_sync.py STAGE NTH cloudflare-oauth's arguments…
+    python -m tests.support.killed_sync STAGE NTH ARGUMENTS…
 
-`STAGE` is one of `STAGES`, when its function is called, or `after-…`, when it has returned. The signal
-is SIGKILL, or another that is named behind a colon: `after-job:SIGINT`. `NTH` is the how-manieth call.
+`STAGE` is a key of `STAGES` for the moment its function is called, or `after-KEY` for the moment it returns.
+The signal is SIGKILL, or the one named after a colon: `after-job:SIGINT`. `NTH` counts the calls from 1;
+`ARGUMENTS` are those of `cloudflare-oauth`.
 """
 
 import functools
@@ -13,13 +14,14 @@ import signal
 import sys
 from typing import Any
 
+# The public function that marks each stage.
 STAGES = {
-    "listing": "cloudflare_oauth.api.client:CloudflareClient._send",
-    "answer": "cloudflare_oauth.reading.process:ProcessReader._answer",
-    "tables": "cloudflare_oauth.source:create_tables",
+    "listing": "cloudflare_oauth.api.client:CloudflareClient.send",
+    "result": "cloudflare_oauth.reading.process:ProcessReader.receive",
+    "tables": "cloudflare_oauth.dlt_schema:create_tables",
     "extract": "dlt.extract.extract:Extractor.write_items",
-    "columns": "cloudflare_oauth_pipeline.destinations.arrow_loader:_Files._write",
-    "join": "cloudflare_oauth_pipeline.destinations.arrow_loader:_join_package",
+    "columns": "cloudflare_oauth_pipeline.destinations.arrow_loader:ArrowFiles.write",
+    "join": "cloudflare_oauth_pipeline.destinations.arrow_loader:join_package",
     "normalize": "dlt.normalize.normalize:Normalize.spool_schema_files",
     "load": "dlt.load.load:Load.load_single_package",
     "job": "dlt.common.destination.client:RunnableLoadJob.run_managed",
@@ -27,16 +29,22 @@ STAGES = {
 }
 
 
-def kill_at(stage: str, nth: int) -> None:
-    """Arrange that the process gets the signal at the `nth` call of a stage."""
-    stage, _, signal_name = stage.partition(":")
-    number = signal.Signals[signal_name or "SIGKILL"]
-    when, _, name = stage.rpartition("-")
-    module_name, _, path = STAGES[name].partition(":")
+def function_of(stage: str) -> tuple[Any, str]:
+    """Return the module or class that holds the function of a stage, and the function's name."""
+    module_name, _, path = STAGES[stage].partition(":")
     owner: Any = importlib.import_module(module_name)
     *parents, attribute = path.split(".")
     for parent in parents:
         owner = getattr(owner, parent)
+    return owner, attribute
+
+
+def kill_at(stage: str, nth: int) -> None:
+    """Make this process send itself the signal at the `nth` call of a stage."""
+    stage, _, signal_name = stage.partition(":")
+    number = signal.Signals[signal_name or "SIGKILL"]
+    when, _, name = stage.rpartition("-")
+    owner, attribute = function_of(name)
     original = getattr(owner, attribute)
     calls = 0
 
@@ -56,7 +64,7 @@ def kill_at(stage: str, nth: int) -> None:
 
 
 if __name__ == "__main__":
-    # Whoever runs the tests in the background has made their children ignore it.
+    # A shell that runs the tests in the background makes its children ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     kill_at(sys.argv[1], int(sys.argv[2]))
     sys.argv = ["cloudflare-oauth", *sys.argv[3:]]

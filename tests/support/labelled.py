@@ -1,10 +1,10 @@
-"""Clients with what each rule must say of them: fires, passes, or nothing because it is not evaluable."""
+"""Clients labelled with the verdict of each rule: fires, passes, or silent because it is not evaluable."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# Nothing is wrong with it.
-ORDERLY: dict[str, Any] = {
+# No rule fires for this client.
+ORDINARY: dict[str, Any] = {
     "visibility": "private",
     "redirect_uris": ["https://app.fine.example/cb"],
     "scopes": ["zone.read"],
@@ -20,7 +20,7 @@ ORDERLY: dict[str, Any] = {
 PUBLIC = {"visibility": "public"}
 SECRETLESS = {"token_endpoint_auth_method": "none"}
 
-# Of a confidential client and, behind it, of one without a secret: the redirect rules that fire.
+# URI, the redirect rules that fire for a confidential client, and those for a client without a secret.
 REDIRECTS: list[tuple[str, str, str]] = [
     ("https://app.fine.example/cb", "", ""),
     ("https://app.fine.example:8443/cb", "", ""),
@@ -99,10 +99,10 @@ REDIRECT_RULES = [f"RU-{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 1
 
 @dataclass(frozen=True)
 class Labelled:
-    """For a rule: fields of clients on which it fires (with its severity), passes, or is silent.
+    """Clients for which a rule fires (with the severity), passes or is silent.
 
-    Each differs from the ordinary one. `before` and `long_before` are what the same clients were 10 and 100
-    days ago, where that matters.
+    Each is given by the fields in which it differs from the ordinary client. `before` and `long_before` are
+    fields of the same clients 10 and 100 days ago, for the rules that depend on the change log.
     """
 
     fires: list[tuple[str, dict[str, Any]]]

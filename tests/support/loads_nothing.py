@@ -1,4 +1,4 @@
-"""A contender that makes an empty database: `python -m tests.support.loads_nothing --db PATH`."""
+"""A benchmark contender that creates an empty database: `python -m tests.support.loads_nothing --db PATH`."""
 
 import sys
 

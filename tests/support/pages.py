@@ -1,4 +1,4 @@
-"""The notebooks, run in this process or served by one of their own, over datasets of several kinds."""
+"""Fixtures that run the notebooks in this process, and the datasets they show."""
 
 import math
 import shutil
@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cloudflare_oauth import events
+from cloudflare_oauth import SyncSettings, events
 from cloudflare_oauth_pipeline.app.settings import PAGES, VARIABLES, environment_of
 from cloudflare_oauth_pipeline.demo.story import run_demo
 from cloudflare_oauth_pipeline.destinations.target import Target
@@ -18,20 +18,20 @@ from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation
 from cloudflare_oauth_pipeline.run.sync import sync
 
 NAMES = tuple(PAGES)
-# What each page ends with.
+# The last heading or label of each page.
 LAST = {
-    "inventory": "One client in full",
-    "security_review": "What the rules cannot see",
-    "changes": "Every change, the latest first",
+    "inventory": "Client details",
+    "security_review": "Gaps in rule coverage",
+    "changes": "All changes, latest first",
     "health": "All accounts",
 }
-# Long enough for an account to become forbidden and another to lose its clients.
+# In this time of the demo, one account becomes forbidden and another loses its clients.
 DAYS = 7
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a notebook shows, as HTML, and what its cells define."""
+    """The output of a notebook as HTML, and the names that its cells define."""
 
     live: str
     static: str
@@ -43,13 +43,13 @@ Show = Callable[..., Page]
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Show:
-    """Runs a notebook over a target; `defs` are put in place of what its controls give."""
+    """Runs a notebook on a target; `defs` replace the values of its controls."""
     monkeypatch.chdir(tmp_path)
     for variable in VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
 
     from cloudflare_oauth_pipeline.app.components import Fragment
-    from cloudflare_oauth_pipeline.app.server import load_notebook
+    from cloudflare_oauth_pipeline.app.export import load_notebook
 
     def show(name: str, target: Target, waivers: Path | None = None, **defs: Any) -> Page:
         for variable, value in environment_of(target, waivers).items():
@@ -67,7 +67,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Show:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Target:
-    """The demo's dataset, after some days."""
+    """The dataset of the demo after `DAYS` days."""
     folder = tmp_path_factory.mktemp("demo")
     target = Target(db=folder / "demo.duckdb", pipelines_dir=folder / "dlt")
     run_demo(target, days=DAYS, observer=events.ignore)
@@ -76,7 +76,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 @pytest.fixture(scope="session")
 def large(demo: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
-    """The demo's dataset with every client, its arrays and its history so many times that they are 20,000."""
+    """The demo's dataset, with clients, arrays and history multiplied to 20,000 clients."""
     assert demo.db is not None
     db = tmp_path_factory.mktemp("large") / "clients.duckdb"
     shutil.copy(demo.db, db)
@@ -100,25 +100,25 @@ def large(demo: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 @pytest.fixture
 def organisation() -> Organisation:
-    """What `synced` syncs; empty."""
+    """The organisation that `synced` reads; initially empty."""
     return Organisation()
 
 
 @pytest.fixture
 def synced(organisation: Organisation, tmp_path: Path) -> Iterator[Callable[[], Target]]:
-    """Syncs from the organisation as it is now, into a dataset of the test's own."""
+    """Syncs the current organisation into a dataset of the test's own."""
     target = Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path / "dlt")
     with FakeApi(organisation) as api:
 
         def synced() -> Target:
-            sync(target, api_token=FAKE_TOKEN, base_url=api.base_url)
+            sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url))
             return target
 
         yield synced
 
 
 def rows(target: Target, query: str) -> list[tuple[Any, ...]]:
-    """What a query gives, asked of DuckDB itself; `cloudflare` is the schema."""
+    """Query the DuckDB file directly; the schema is `cloudflare`."""
     with duckdb.connect(str(target.db), read_only=True) as connection:
         connection.sql("SET search_path = 'cloudflare'; SET TimeZone = 'UTC'")
         return connection.execute(query).fetchall()

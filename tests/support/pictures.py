@@ -1,6 +1,6 @@
-"""The pictures in the README: the pages of `explore` over the demo, as a browser shows them.
+"""Renders the pictures in the README: the pages of `explore` on the demo, in a browser.
 
-`python -m tests.notebooks.pictures` (or `make pictures`) makes them again.
+Run it with `make pictures` or `python -m tests.support.pictures`.
 """
 
 import os
@@ -19,7 +19,7 @@ THEMES = {"inventory": "light", "security_review": "light", "changes": "dark", "
 
 
 def main() -> None:
-    """Take all of them."""
+    """Run the demo, serve it, and save a screenshot of each page."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""A dataset read back into the documents it was made from, to be compared with those the API holds."""
+"""Rebuild the documents that a dataset was loaded from, to compare them with those of the API."""
 
 import json
 from collections import defaultdict
@@ -26,7 +26,7 @@ Organisation = dict[str, dict[str, Document]]
 
 
 def comparable(document: Document) -> Document:
-    """A document as the tables can tell it: no nulls, arrays as sorted sets, moments in UTC."""
+    """Return a document as the tables preserve it: no nulls, arrays as sorted sets, times in UTC."""
     result: Document = {}
     for name, value in document.items():
         if isinstance(value, dict):
@@ -42,7 +42,7 @@ def comparable(document: Document) -> Document:
 
 
 def stored(db: Path | str, dataset: str = "cloudflare") -> Organisation:
-    """The clients in `oauth_clients` and its declared child tables, by account and client, comparable."""
+    """Return the clients in `oauth_clients` and its declared child tables, by account and client id."""
     organisation: Organisation = defaultdict(dict)
     with duckdb.connect(str(db), read_only=True) as connection:
         connection.sql("SET TimeZone = 'UTC'")
@@ -50,7 +50,7 @@ def stored(db: Path | str, dataset: str = "cloudflare") -> Organisation:
         for values in clients.fetchall():
             row = dict(zip(clients.columns, values, strict=True))
             key = row["account_id"], row["client_id"]
-            assert key[1] not in organisation[key[0]], f"{key} is there twice"
+            assert key[1] not in organisation[key[0]], f"{key} occurs twice"
             organisation[key[0]][key[1]] = {
                 name: value.astimezone(UTC) if isinstance(value, datetime) else value
                 for name, value in row.items()
@@ -62,13 +62,13 @@ def stored(db: Path | str, dataset: str = "cloudflare") -> Organisation:
             for account_id, client_id, value in connection.sql(query).fetchall():
                 elements[account_id, client_id].append(value)
             for (account_id, client_id), values in elements.items():
-                assert client_id in organisation[account_id], f"{array} of a client that is not there"
+                assert client_id in organisation[account_id], f"{array} of a client that does not exist"
                 organisation[account_id][client_id][array] = sorted(set(values), key=repr)
     return {account_id: clients for account_id, clients in organisation.items() if clients}
 
 
 def replayed(db: Path | str, dataset: str = "cloudflare") -> Organisation:
-    """The clients that the change log, replayed from the start, ends with; comparable."""
+    """Return the clients that result from replaying the change log, by account and client id."""
     organisation: Organisation = defaultdict(dict)
     for row in log(db, dataset):
         account_id, client_id = row["account_id"], row["client_id"]
@@ -81,7 +81,7 @@ def replayed(db: Path | str, dataset: str = "cloudflare") -> Organisation:
 
 
 def log(db: Path | str, dataset: str = "cloudflare") -> list[dict[str, Any]]:
-    """The rows of the change log, each client's in the order in which one follows another."""
+    """Return the rows of the change log, those of each client in the order of their chain."""
     with duckdb.connect(str(db), read_only=True) as connection:
         changes = connection.table(f"{dataset}.oauth_client_changes")
         rows = [dict(zip(changes.columns, values, strict=True)) for values in changes.fetchall()]
@@ -92,5 +92,7 @@ def log(db: Path | str, dataset: str = "cloudflare") -> list[dict[str, Any]]:
         while follower is not None:
             ordered.append(follower)
             follower = followers.get(follower["change_id"])
-    assert len(ordered) == len(rows), "a change follows one that is not logged, or two follow the same"
+    assert len(ordered) == len(rows), (
+        "a change follows one that is not logged, or two changes follow the same one"
+    )
     return ordered

@@ -1,4 +1,4 @@
-"""`cloudflare-oauth explore` as a process of its own."""
+"""Runs `cloudflare-oauth explore` in a separate process."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ PROGRAM = (sys.executable, "-m", "cloudflare_oauth_pipeline")
 
 @contextmanager
 def explored(db: Path | None, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of the app, which is interrupted at the end as by Ctrl-C."""
+    """Serve the app and yield its address; interrupts the process at the end, as Ctrl-C does."""
     command = [*PROGRAM, "explore", "--db", str(db), "--no-browser"]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,6 +1,6 @@
-"""A sync in a process of its own whose files cannot grow beyond so many bytes: a full disk.
+"""Run `cloudflare-oauth` in a process whose files cannot grow beyond a number of bytes, as on a full disk.
 
-python sync_without_room.py BYTES cloudflare-oauth's arguments…
+python -m tests.support.sync_without_room BYTES ARGUMENTS…
 """
 
 import resource
@@ -12,7 +12,7 @@ if __name__ == "__main__":
     sys.argv = ["cloudflare-oauth", *sys.argv[2:]]
     from cloudflare_oauth_pipeline.__main__ import main
 
-    # Without a handler the signal would end the process before the write can fail.
+    # By default the signal would end the process before the write can fail.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     main()

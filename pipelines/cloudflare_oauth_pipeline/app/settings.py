@@ -1,4 +1,4 @@
-"""Which dataset the notebooks read: their arguments, then the environment, then the defaults of `sync`."""
+"""The dataset that the notebooks read: arguments first, then the environment, then the defaults of `sync`."""
 
 import os
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from typing import Any
 from ..analysis.waivers import Waiver, load_waivers
 from ..destinations.target import DEFAULT_DATASET, DEFAULT_PIPELINE_NAME, Target
 
-# Where each notebook is served, and what the menu calls it.
+# The path under which each notebook is served, and its title in the menu.
 PAGES = {
     "inventory": "Inventory",
     "security_review": "Security review",
     "changes": "Changes",
     "health": "Health",
 }
-# Set by `explore`: only then are the other pages where the menu's links lead.
+# Set by `explore`, which serves all pages: only then do the links of the menu lead anywhere.
 MENU_VARIABLE = "CLOUDFLARE_OAUTH_MENU"
-# `explore` tells the notebooks by these; each is also an argument: `marimo edit … -- --db clients.duckdb`.
+# `explore` sets these for the notebooks; each is also an argument: `marimo edit … -- --db clients.duckdb`.
 VARIABLES = {
     "destination": "CLOUDFLARE_OAUTH_DESTINATION",
     "db": "CLOUDFLARE_OAUTH_DB",
@@ -28,10 +28,10 @@ VARIABLES = {
 
 
 def target_from(arguments: Mapping[str, Any] | None = None) -> Target:
-    """The dataset that is meant.
+    """The dataset that the notebooks read.
 
     Raises:
-        UsageError: there can be no such dataset.
+        ConfigurationError: a setting is invalid.
     """
     db = _setting("db", arguments)
     return Target(
@@ -43,17 +43,17 @@ def target_from(arguments: Mapping[str, Any] | None = None) -> Target:
 
 
 def waivers_from(arguments: Mapping[str, Any] | None = None) -> list[Waiver]:
-    """The waivers that are meant.
+    """The waivers that the notebooks apply.
 
     Raises:
-        UsageError: they cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     file = _setting("waivers", arguments)
     return load_waivers(Path(file) if file else None)
 
 
 def environment_of(target: Target, waivers: Path | None) -> dict[str, str]:
-    """What to set so that the notebooks read this dataset; an empty text is the default."""
+    """The environment variables that make the notebooks read this dataset; an empty string is the default."""
     values = {
         "destination": target.destination,
         "db": str(target.db or ""),

@@ -1,9 +1,9 @@
-"""Times as people type them: an age, a date."""
+"""Parses times as users type them: an age or a date."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
-from ..errors import UsageError
+from cloudflare_oauth import ConfigurationError
 
 _AGE = re.compile(r"(\d{1,5})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -13,11 +13,11 @@ def parse_age(text: str) -> timedelta:
     """An age: `30m`, `12h`, `7d`, `2w`.
 
     Raises:
-        UsageError: it is none.
+        ConfigurationError: it is none.
     """
     age = _AGE.fullmatch(text)
     if age is None:
-        raise UsageError(f"{text!r} is not an age: use 30m, 12h, 7d or 2w.")
+        raise ConfigurationError(f"{text!r} is not an age: use 30m, 12h, 7d or 2w.")
     return timedelta(**{_UNITS[age[2]]: int(age[1])})
 
 
@@ -25,12 +25,14 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     """A moment: an age before now, a date or a timestamp (UTC unless it says otherwise).
 
     Raises:
-        UsageError: it is none of them.
+        ConfigurationError: it is none of them.
     """
     if _AGE.fullmatch(text):
         return (now or datetime.now(UTC)) - parse_age(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--since {text!r}: use an age (12h, 7d, 2w) or a date (2026-11-23).") from None
+        raise ConfigurationError(
+            f"--since {text!r}: use an age (12h, 7d, 2w) or a date (2026-11-23)."
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

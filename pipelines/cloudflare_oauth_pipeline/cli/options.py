@@ -1,4 +1,4 @@
-"""The options that several commands have in common, and what may be given for them."""
+"""The options that several commands share, and their values."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +26,7 @@ class TextFormat(StrEnum):
 
 
 class Severity(StrEnum):
-    """How dangerous a finding is."""
+    """The severity of a finding."""
 
     low = "low"
     medium = "medium"
@@ -35,7 +35,7 @@ class Severity(StrEnum):
 
 
 class ProgressMode(StrEnum):
-    """Whether progress is shown; what went wrong always is."""
+    """Whether progress is shown; problems always are."""
 
     auto = "auto"
     off = "off"
@@ -43,14 +43,19 @@ class ProgressMode(StrEnum):
 
 Accounts = Annotated[
     list[str] | None,
-    typer.Option("--account", metavar="ID", help="Read this account; repeatable. Then none are listed."),
+    typer.Option(
+        "--account", metavar="ID", help="Sync only this account (repeatable); skips account discovery."
+    ),
+]
+OnlyAccounts = Annotated[
+    list[str] | None, typer.Option("--account", metavar="ID", help="Only this account (repeatable).")
 ]
 Excluded = Annotated[
     list[str] | None,
-    typer.Option("--exclude-account", metavar="ID", help="Leave this account out; repeatable."),
+    typer.Option("--exclude-account", metavar="ID", help="Skip this account (repeatable)."),
 ]
 Destination = Annotated[
-    str, typer.Option(metavar="NAME", help="Any dlt destination, configured as dlt configures it.")
+    str, typer.Option(metavar="NAME", help="Any dlt destination, with dlt's own configuration.")
 ]
 Db = Annotated[
     Path | None,
@@ -58,16 +63,21 @@ Db = Annotated[
 ]
 Dataset = Annotated[str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")]
 PipelineName = Annotated[
-    str, typer.Option(metavar="NAME", help="Name of the dlt pipeline; give each shard of a dataset its own.")
+    str,
+    typer.Option(
+        metavar="NAME", help="Name of the dlt pipeline; shards of one dataset need different names."
+    ),
 ]
-Concurrency = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Requests in flight at once.")]
+Concurrency = Annotated[
+    int, typer.Option(metavar="N", min=1, max=64, help="Number of requests in flight at once.")
+]
 QuotaShare = Annotated[
     float,
     typer.Option(
         metavar="F",
         min=0.01,
         max=1.0,
-        help="Largest part of Cloudflare's quota to use; the rest is left to your other tools.",
+        help="Largest share of Cloudflare's quota to use; the rest is left to your other tools.",
     ),
 ]
 MaxDeleteFraction = Annotated[
@@ -76,15 +86,17 @@ MaxDeleteFraction = Annotated[
         metavar="F",
         min=0.0,
         max=1.0,
-        help="Largest part of an account's known clients that may vanish at once; beyond it they are kept. "
-        "Asked of accounts with 10 known clients or more.",
+        help="Largest share of an account's known clients that may vanish at once; if more do, all are kept. "
+        "Applies to accounts with 10 known clients or more.",
     ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 RowsFormat = Annotated[TextFormat, typer.Option("--format", help="How the rows are printed.")]
 WaiversFile = Annotated[
     Path | None,
-    typer.Option("--waivers", metavar="PATH", help="Waivers (TOML).", show_default=str(DEFAULT_WAIVERS)),
+    typer.Option(
+        "--waivers", metavar="PATH", help="File with waivers (TOML).", show_default=str(DEFAULT_WAIVERS)
+    ),
 ]
 ProgressOption = Annotated[
     ProgressMode, typer.Option(help="`auto`: live on a terminal, plain lines elsewhere.")

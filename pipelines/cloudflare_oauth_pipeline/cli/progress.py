@@ -1,4 +1,4 @@
-"""Shows a sync while it runs: a live line on a terminal, plain lines elsewhere."""
+"""Shows the progress of a sync: a live line on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -16,21 +16,22 @@ from rich.progress import (
 
 from cloudflare_oauth import events
 
-from .output.console import printable, stderr
+from ..safe_text import printable
+from .output.console import stderr
 
 SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
 def show_progress(mode: str) -> Iterator[events.Observer]:
-    """An observer that shows on standard error what it is told.
+    """An observer that prints events to standard error.
 
     Args:
-        mode: `auto`, or `off`: then only what went wrong is shown.
+        mode: `auto`, or `off` to print only problems.
     """
     console = stderr()
     if mode == "off":
-        yield lambda event: _tell_problem(console, event)
+        yield lambda event: _print_problem(console, event)
     elif console.is_terminal:
         with Progress(
             SpinnerColumn(),
@@ -48,7 +49,7 @@ def show_progress(mode: str) -> Iterator[events.Observer]:
 
 
 class _Counts:
-    """What both ways of showing tell."""
+    """The counts that both forms show."""
 
     def __init__(self) -> None:
         self.accounts = self.done = self.clients = self.requests = 0
@@ -59,9 +60,9 @@ class _Counts:
                 self.accounts = accounts
             case events.RequestDone():
                 self.requests += 1
-            case events.AccountDone(row):
+            case events.AccountDone(listed=listed):
                 self.done += 1
-                self.clients += row["listed"]
+                self.clients += listed
 
     def __str__(self) -> str:
         return f"{self.clients} clients, {self.requests} requests"
@@ -76,8 +77,8 @@ class _Live:
     def observe(self, event: events.Event) -> None:
         self._counts.count(event)
         if isinstance(event, events.Waiting):
-            _tell_wait(self._progress.console, event)
-        _tell_problem(self._progress.console, event)
+            _print_wait(self._progress.console, event)
+        _print_problem(self._progress.console, event)
         self._progress.update(
             self._task,
             total=self._counts.accounts or None,
@@ -94,9 +95,9 @@ class _Lines:
 
     def observe(self, event: events.Event) -> None:
         self._counts.count(event)
-        _tell_problem(self._console, event)
+        _print_problem(self._console, event)
         if isinstance(event, events.Waiting):
-            _tell_wait(self._console, event)
+            _print_wait(self._console, event)
         elif isinstance(event, events.AccountsFound):
             self._console.print(f"reading {event.accounts} accounts")
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
@@ -106,19 +107,15 @@ class _Lines:
             self._console.print(f"{listed}, {counts}")
 
 
-def _tell_wait(console: Console, event: events.Waiting) -> None:
+def _print_wait(console: Console, event: events.Waiting) -> None:
     console.print(f"waiting {event.seconds:.0f} s: {event.reason}")
 
 
-def _tell_problem(console: Console, event: events.Event) -> None:
+def _print_problem(console: Console, event: events.Event) -> None:
     match event:
         case events.Warned(message, _):
             console.print("warning:", printable(message))
-        case events.AccountDone(row) if row.get("error_message"):
-            console.print(f"{row['status']}:", printable(_with_account(row)))
-
-
-def _with_account(row: dict[str, object]) -> str:
-    message = str(row["error_message"])
-    subject = f"account {row['account_id']}"
-    return message if message.startswith(subject) else f"{subject}: {message}"
+        case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
+            subject = f"account {account_id}"
+            named = message if message.startswith(subject) else f"{subject}: {message}"
+            console.print(f"{status}:", printable(named))

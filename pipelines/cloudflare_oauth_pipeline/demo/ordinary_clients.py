@@ -1,4 +1,4 @@
-"""OAuth clients as they should be: few scopes, one domain, https, verified before they are public."""
+"""OAuth clients as they should be: few scopes, one domain, HTTPS, verified before they become public."""
 
 import hashlib
 import random
@@ -10,7 +10,7 @@ from typing import Any
 from ..fake_api.scopes import PROTOCOL_SCOPES
 
 LAUNCH = datetime(2026, 6, 3, 13, 0, tzinfo=UTC)
-"""Self-managed OAuth clients opened to all customers: no client is older."""
+"""When Cloudflare opened self-managed OAuth clients to all customers: no client is older."""
 LAST_DAY = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 RECENT = datetime(2026, 8, 15, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ TEAMS = (
     "Partner",
 )
 
-# what the application is, how it signs in, what it asks for
+# Name, kind, which decides how it authenticates, and scopes.
 APPLICATIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("DNS dashboard", "web", ("zone.read", "dns.read")),
     ("DNS change board", "web", ("zone.read", "dns.read", "dns.write")),
@@ -85,19 +85,19 @@ APPLICATIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Company:
-    """Who makes the clients of an account, and on which domain they are."""
+    """The company that owns an account, and the domain of its clients."""
 
     name: str
     domain: str
 
 
 def in_field_order(client: dict[str, Any]) -> dict[str, Any]:
-    """The client with its fields in the order in which the API sends them."""
+    """Reorder a client's fields to the order in which the API sends them."""
     return {field: client[field] for field in FIELD_ORDER if field in client}
 
 
 def ordinary_clients(rng: random.Random, company: Company, count: int) -> list[dict[str, Any]]:
-    """So many clients, no two of the same name."""
+    """Generate `count` clients with distinct names."""
     combinations = [(team, application) for team in TEAMS for application in APPLICATIONS]
     return [
         _client(rng, company, f"{team} {name}", kind, scopes)
@@ -108,7 +108,10 @@ def ordinary_clients(rng: random.Random, company: Company, count: int) -> list[d
 def base_client(
     rng: random.Random, company: Company, name: str, *, keep: tuple[str, ...] | None = None
 ) -> dict[str, Any]:
-    """An ordinary private web application, for others to spoil; with these fields only, if any are named."""
+    """Generate an ordinary private web application, the basis of a risky client.
+
+    With `keep`, only these fields remain.
+    """
     client = _client(rng, company, name, "web", ("zone.read", "dns.read"), can_be_public=False)
     return client if keep is None else {field: client[field] for field in keep if field in client}
 

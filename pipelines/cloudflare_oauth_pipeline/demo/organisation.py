@@ -1,6 +1,6 @@
-"""The organisation of the demo: the accounts of a group of companies, and the OAuth clients their teams made.
+"""The organisation of the demo: the accounts of a group of companies, with the OAuth clients of their teams.
 
-Most clients are in order (`ordinary`), some are not (`risky`). The same every time.
+Most clients are ordinary (`ordinary_clients`), some are risky (`risky_clients`). The result is deterministic.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ SEED = 20260603
 
 @dataclass(frozen=True)
 class DemoAccount:
-    """An account, and how many clients it has in all."""
+    """An account, its company and its total number of clients, risky ones included."""
 
     key: str
     company: Company
@@ -101,7 +101,10 @@ ACCOUNTS = (
 
 
 def demo_organisation() -> Organisation:
-    """12 accounts and some 300 clients of 2026-06-03, the day such clients came to be, to 2026-11-20."""
+    """Build the organisation: 12 accounts with some 300 clients.
+
+    The clients date from 2026-06-03, the day Cloudflare launched such clients, to 2026-11-20.
+    """
     organisation = Organisation()
     for account in ACCOUNTS:
         _add_account(organisation, account)
@@ -131,7 +134,7 @@ def _add_account(organisation: Organisation, account: DemoAccount) -> None:
 
 def _clients(account: DemoAccount) -> list[dict[str, Any]]:
     risky = [client for client in RISKY if client.account == account.key]
-    # one generator an account: a client more in one leaves the others as they are
+    # One generator per account, so that another client in one account does not change the other accounts.
     rng = random.Random(f"{SEED} {account.key}")
     named = {
         client.name: base_client(rng, account.company, client.name, keep=client.only) | client.fields

@@ -1,4 +1,4 @@
-"""OAuth clients that a security review would find, and names that a risky reader would execute."""
+"""OAuth clients that a security review would find, and names that an unsafe reader would execute."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,19 +22,19 @@ ARRAYS = (
 
 
 @dataclass(frozen=True)
-class Careless:
-    """A client, what is wrong with it, and how it differs from an ordinary one."""
+class RiskyClient:
+    """A client, what is wrong with it (`risk`), and how its fields differ from an ordinary client's."""
 
-    what: str
+    risk: str
     account: str
     name: str
     fields: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] | None = None
-    """All the fields it has, if not those of an ordinary one."""
+    """The only fields it keeps of an ordinary client; None keeps all."""
 
 
-def _redirecting(what: str, account: str, name: str, *uris: str, **fields: Any) -> Careless:
-    return Careless(what, account, name, {"redirect_uris": list(uris)} | fields)
+def _redirecting(risk: str, account: str, name: str, *uris: str, **fields: Any) -> RiskyClient:
+    return RiskyClient(risk, account, name, {"redirect_uris": list(uris)} | fields)
 
 
 def _public(verification: str | None, **fields: Any) -> dict[str, Any]:
@@ -135,94 +135,96 @@ REDIRECTS = (
 )
 
 GRANTS = (
-    Careless("token response", "labs", "Old SPA login", {"response_types": ["token"]} | SECRETLESS),
-    Careless("token response", "media", "Embed widget", {"response_types": ["code", "token", "id_token"]}),
-    Careless(
+    RiskyClient("token response", "labs", "Old SPA login", {"response_types": ["token"]} | SECRETLESS),
+    RiskyClient("token response", "media", "Embed widget", {"response_types": ["code", "token", "id_token"]}),
+    RiskyClient(
         "no secret, refreshes and writes",
         "retail",
         "Store manager mobile",
         {"scopes": [*DNS_WRITE, "workers-kv-storage.write", "offline_access"]} | SECRETLESS | REFRESHING,
     ),
-    Careless(
+    RiskyClient(
         "no secret, writes", "group", "Purge widget", {"scopes": ["zone.read", "cache.purge"]} | SECRETLESS
     ),
-    Careless(
+    RiskyClient(
         "no secret, refreshes",
         "staging",
         "Tablet kiosk",
         {"scopes": ["zone.read", "offline_access"]} | SECRETLESS | REFRESHING,
     ),
-    Careless("old secret still works", "payments", "Settlement reports", {"has_rotated_secret": True}),
-    Careless(
+    RiskyClient("old secret still works", "payments", "Settlement reports", {"has_rotated_secret": True}),
+    RiskyClient(
         "old secret still works", "retail", "Basket sync", {"has_rotated_secret": True, "scopes": DNS_WRITE}
     ),
-    Careless("old secret still works", "group", "Board report", {"has_rotated_secret": True}),
-    Careless("any origin", "media", "Player statistics", {"allowed_cors_origins": ["*"]}),
-    Careless(
+    RiskyClient("old secret still works", "group", "Board report", {"has_rotated_secret": True}),
+    RiskyClient("any origin", "media", "Player statistics", {"allowed_cors_origins": ["*"]}),
+    RiskyClient(
         "null origin", "staging", "Sandboxed frame", {"allowed_cors_origins": ["null", "http://dev.test"]}
     ),
 )
 
 SCOPES = (
-    Careless("writes everywhere", "group", "Everything importer", {"scopes": WRITE_SCOPES[:48]}),
-    Careless(
+    RiskyClient("writes everywhere", "group", "Everything importer", {"scopes": WRITE_SCOPES[:48]}),
+    RiskyClient(
         "writes everywhere",
         "foxglove",
         "Migration tool 2025",
         {"scopes": WRITE_SCOPES[10:40], "optional_scopes": WRITE_SCOPES[20:40]},
     ),
-    Careless(
+    RiskyClient(
         "test with write", "retail", "terraform test app", {"scopes": [*DNS_WRITE, "zone-settings.write"]}
     ),
-    Careless(
+    RiskyClient(
         "test with write", "group", "dev - do not use", {"scopes": ["workers-scripts.write", "d1.write"]}
     ),
-    Careless(
+    RiskyClient(
         "makes tokens", "group", "Onboarding wizard", {"scopes": ["api-tokens.write", "memberships.write"]}
     ),
-    Careless(
+    RiskyClient(
         "not in the catalogue", "staging", "Rocket loader", {"scopes": ["zone.read", "rocket-loader.write"]}
     ),
-    Careless("not in the catalogue", "japan", "配送ダッシュボード", {"scopes": ["zone:read", "dns.read"]}),
+    RiskyClient("not in the catalogue", "japan", "配送ダッシュボード", {"scopes": ["zone:read", "dns.read"]}),
 )
 
 PUBLICITY = (
-    Careless("public, failed", "retail", "Zonewatch", _public("failed", scopes=DNS_WRITE)),
-    Careless("public, pending", "payments", "Partner connect", _public("pending")),
-    Careless("public, in progress", "media", "Press kit", _public("in_progress")),
-    Careless(
+    RiskyClient("public, failed", "retail", "Zonewatch", _public("failed", scopes=DNS_WRITE)),
+    RiskyClient("public, pending", "payments", "Partner connect", _public("pending")),
+    RiskyClient("public, in progress", "media", "Press kit", _public("in_progress")),
+    RiskyClient(
         "public, never verified",
         "foxglove",
         "Insights",
         _public(None),
         only=("client_name", "scopes", "redirect_uris"),
     ),
-    Careless("alike", "group", "Halden Deploy Console"),
-    Careless("alike", "retail", "HaIden Deploy Console", _public("failed")),
-    Careless("alike", "foxglove", "H\u0430lden Deploy Console", {"scopes": ["workers-scripts.write"]}),
-    Careless("claims to be Cloudflare", "labs", "Cloudflare Support Assistant", {"scopes": ["account.read"]}),
-    Careless("claims to be Cloudflare", "sandbox", "Cloudfare Dashboard Login"),
-    Careless(
+    RiskyClient("alike", "group", "Halden Deploy Console"),
+    RiskyClient("alike", "retail", "HaIden Deploy Console", _public("failed")),
+    RiskyClient("alike", "foxglove", "H\u0430lden Deploy Console", {"scopes": ["workers-scripts.write"]}),
+    RiskyClient(
+        "claims to be Cloudflare", "labs", "Cloudflare Support Assistant", {"scopes": ["account.read"]}
+    ),
+    RiskyClient("claims to be Cloudflare", "sandbox", "Cloudfare Dashboard Login"),
+    RiskyClient(
         "logo over http",
         "logistics",
         "Dock planner",
         {"logo_uri": "http://cdn.halden-logistics.example/l.png"},
     ),
-    Careless("stale", "group", "Launch day experiment", _untouched_since("2026-06-03")),
-    Careless("stale", "retail", "Summer campaign", _untouched_since("2026-06-09")),
-    Careless("stale", "logistics", "Pilot", _untouched_since("2026-06-11") | {"scopes": DNS_WRITE}),
+    RiskyClient("stale", "group", "Launch day experiment", _untouched_since("2026-06-03")),
+    RiskyClient("stale", "retail", "Summer campaign", _untouched_since("2026-06-09")),
+    RiskyClient("stale", "logistics", "Pilot", _untouched_since("2026-06-11") | {"scopes": DNS_WRITE}),
 )
 
 GAPS = (
-    Careless("required fields only", "japan", "unused", only=("visibility",)),
-    Careless("nulls", "staging", "Half-filled form", dict.fromkeys([*ARRAYS, "client_uri", "updated_at"])),
-    Careless("nulls", "sandbox", "unnamed", {"client_name": None, "has_rotated_secret": None}),
-    Careless("empty arrays", "staging", "Abandoned draft", {array: [] for array in ARRAYS}),
-    Careless("empty object", "labs", "Unstarted verification", {"client_uri_verification": {}}),
+    RiskyClient("required fields only", "japan", "unused", only=("visibility",)),
+    RiskyClient("nulls", "staging", "Half-filled form", dict.fromkeys([*ARRAYS, "client_uri", "updated_at"])),
+    RiskyClient("nulls", "sandbox", "unnamed", {"client_name": None, "has_rotated_secret": None}),
+    RiskyClient("empty arrays", "staging", "Abandoned draft", {array: [] for array in ARRAYS}),
+    RiskyClient("empty object", "labs", "Unstarted verification", {"client_uri_verification": {}}),
 )
 
 NAMES = tuple(
-    Careless("name", account, name)
+    RiskyClient("name", account, name)
     for account, name in (
         ("labs", "<img src=x onerror=alert(1)>"),
         ("labs", '=HYPERLINK("https://halden-labs.example/x","Open")'),
@@ -234,7 +236,7 @@ NAMES = tuple(
         ("japan", "在庫管理ツール"),
         ("japan", "注文 📦 トラッカー"),
         ("group", "لوحة المراقبة"),
-        ("retail", "Very long name " + "of a client that somebody described in full " * 5),
+        ("retail", "Very long name " + "of a client described in every last detail " * 5),
     )
 )
 

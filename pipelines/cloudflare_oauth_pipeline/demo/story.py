@@ -1,45 +1,46 @@
-"""The demo: the bundled API, and a sync from it."""
+"""The demo: syncs from the fake API, day after day."""
 
 from datetime import UTC, datetime, timedelta
 
-from cloudflare_oauth import events
+from cloudflare_oauth import ConfigurationError, SyncSettings, events
 
 from ..destinations.target import Target
-from ..errors import UsageError
 from ..run.summary import Summary
 
 DEFAULT_DAYS = 21
-# So few days are too short for anything to go wrong.
+# In so few days nothing goes wrong.
 UNEVENTFUL_DAYS = 6
 FORBIDDEN_ACCOUNT = "foxglove"
 EMPTIED_ACCOUNT = "labs"
 
 
 def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Observer) -> Summary:
-    """Sync from the bundled API into a DuckDB file, and once more after each of so many days.
+    """Sync from the fake API into a DuckDB file, and once more after each of so many days.
 
-    The days pass in an instant, but the change log has them one after another, up to today. If they are
-    a week or more, one account can no longer be read three days before the end, and on the last day most
-    clients of another are gone.
+    The days pass in an instant, but the change log shows them one after another, up to today. In a week or
+    more, one account becomes forbidden three days before the end, and on the last day most clients of another
+    are gone.
 
     Returns:
         The summary of the last sync.
 
     Raises:
-        UsageError: the extra `demo` is not installed.
-        SyncError: the file cannot be written.
+        ConfigurationError: the extra `demo` is not installed.
+        DestinationError: the file cannot be written.
     """
     try:
+        # It needs the extra `demo`.
         from ..fake_api import FAKE_TOKEN, FakeApi, account_id
-        from .organisation import demo_organisation
-        from .timeline import advance
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
-        raise UsageError(
+        raise ConfigurationError(
             f"the demo needs the package {error.name}: pip install 'cloudflare-oauth-clients[demo]'"
         ) from None
+    # Not at the top: they need the extra `demo`, or dlt, whose import takes half a second.
     from ..run.sync import sync
+    from .organisation import demo_organisation
+    from .timeline import advance
 
     today = datetime.now(UTC)
     with FakeApi(demo_organisation()) as api:
@@ -55,10 +56,8 @@ def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Obser
                     api.organisation.remove(emptied, client["client_id"])
             summary = sync(
                 target,
-                api_token=FAKE_TOKEN,
-                base_url=api.base_url,
-                # What went wrong on the way there is in the dataset.
+                SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=now),
+                # Problems on the days before are in the dataset.
                 observer=observer if day == days else events.ignore,
-                observed_at=now,
             )
     return summary

@@ -1,4 +1,4 @@
-"""What happens to an organisation from one day to the next: the same every time, and told in full."""
+"""Deterministic daily changes to an organisation, each of them reported to the caller."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 from ..fake_api.accounts_and_clients import Organisation
 from ..fake_api.scopes import OAUTH_SCOPES
 
-# The day before the first that `advance` can play.
+# `advance` counts days from here: its day 1 is the day after.
 DAY_ZERO = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 _WRITE_SCOPES = tuple(scope["id"] for scope in OAUTH_SCOPES if scope["id"].endswith(".write"))
@@ -17,10 +17,10 @@ _JOBS = ("Terraform runner", "Log shipper", "Status page", "Cache purger", "Cert
 
 
 @dataclass(frozen=True)
-class Happening:
-    """What happened to one client on one day: a row that the change log has to have.
+class ClientChange:
+    """A change to one client on one day: a row that the change log must contain.
 
-    `change` is `created`, `updated` or `deleted`; `changed_fields` is empty unless updated.
+    `change` is `created`, `updated` or `deleted`; `changed_fields` is empty unless it is `updated`.
     """
 
     account_id: str
@@ -29,21 +29,21 @@ class Happening:
     changed_fields: tuple[str, ...] = ()
 
 
-def advance(organisation: Organisation, day: int, now: datetime | None = None) -> list[Happening]:
-    """Play the `day`-th day (1, 2, …) on an organisation that all days before have been played on.
+def advance(organisation: Organisation, day: int, now: datetime | None = None) -> list[ClientChange]:
+    """Apply the changes of day `day` (1, 2, …) to an organisation that has lived through all days before it.
 
-    `now` is when it happens; a day after the day before by default.
+    The changes happen at `now`, by default one day later than those of the previous day.
 
-    A client is made, one gets a redirect URI, one wider scopes, one has its secret rotated, of another
-    the old secret is deleted, one client is deleted, and every third day one is made public.
-    `updated_at` moves, but not for a secret, where Cloudflare does not promise that it does.
+    One client is created, one gets another redirect URI, one gets another scope, one has its secret rotated,
+    one has its old secret deleted, one is deleted, and every third day one becomes public.
+    Updates move `updated_at`, except those of a secret, for which Cloudflare does not promise it.
     """
-    return list(_Day(organisation, day, now or DAY_ZERO + timedelta(days=day)).play())
+    return list(_Day(organisation, day, now or DAY_ZERO + timedelta(days=day)).changes())
 
 
 class _Day:
     def __init__(self, organisation: Organisation, day: int, now: datetime) -> None:
-        self._estate = organisation
+        self._organisation = organisation
         self._day = day
         self._random = random.Random(f"day {day}")
         self._now = now.isoformat().replace("+00:00", "Z")
@@ -54,21 +54,21 @@ class _Day:
             if isinstance(client, dict) and "client_name" in client
         ]
         self._random.shuffle(clients)
-        self._waiting = iter(clients)
+        self._untouched = iter(clients)
 
-    def play(self) -> Iterator[Happening]:
+    def changes(self) -> Iterator[ClientChange]:
         yield self._create()
-        yield self._redirect_elsewhere()
-        yield self._widen()
+        yield self._add_redirect_uri()
+        yield self._add_scope()
         yield self._set_rotated(False)
         yield self._set_rotated(True)
         if self._day % 3 == 0:
             yield self._make_public()
         yield self._delete()
 
-    def _create(self) -> Happening:
-        account = self._random.choice(self._estate.account_ids())
-        made = self._estate.add(
+    def _create(self) -> ClientChange:
+        account = self._random.choice(self._organisation.account_ids())
+        created = self._organisation.add(
             account,
             client_name=f"{self._random.choice(_JOBS)} {self._day}",
             redirect_uris=[f"https://day-{self._day}.example/callback"],
@@ -80,40 +80,40 @@ class _Day:
             created_at=self._now,
             updated_at=self._now,
         )
-        return Happening(account, made["client_id"], "created")
+        return ClientChange(account, created["client_id"], "created")
 
-    def _redirect_elsewhere(self) -> Happening:
-        account, client = next(self._waiting)
+    def _add_redirect_uri(self) -> ClientChange:
+        account, client = next(self._untouched)
         uris = [*(client.get("redirect_uris") or ()), f"https://day-{self._day}.partner.example/cb"]
         return self._update(account, client, redirect_uris=uris)
 
-    def _widen(self) -> Happening:
-        account, client = next(self._waiting)
+    def _add_scope(self) -> ClientChange:
+        account, client = next(self._untouched)
         scopes = client.get("scopes") or []
         new = self._random.choice([scope for scope in _WRITE_SCOPES if scope not in scopes])
         return self._update(account, client, scopes=[*scopes, new])
 
-    def _set_rotated(self, is_rotated: bool) -> Happening:
+    def _set_rotated(self, is_rotated: bool) -> ClientChange:
         account, client = next(
             (account, client)
-            for account, client in self._waiting
+            for account, client in self._untouched
             if bool(client.get("has_rotated_secret")) is not is_rotated
         )
-        self._estate.change(account, client["client_id"], has_rotated_secret=is_rotated)
-        return Happening(account, client["client_id"], "updated", ("has_rotated_secret",))
+        self._organisation.change(account, client["client_id"], has_rotated_secret=is_rotated)
+        return ClientChange(account, client["client_id"], "updated", ("has_rotated_secret",))
 
-    def _make_public(self) -> Happening:
+    def _make_public(self) -> ClientChange:
         account, client = next(
-            (account, client) for account, client in self._waiting if client["visibility"] == "private"
+            (account, client) for account, client in self._untouched if client["visibility"] == "private"
         )
         return self._update(account, client, visibility="public", promoted_at=self._now)
 
-    def _delete(self) -> Happening:
-        account, client = next(self._waiting)
-        self._estate.remove(account, client["client_id"])
-        return Happening(account, client["client_id"], "deleted")
+    def _delete(self) -> ClientChange:
+        account, client = next(self._untouched)
+        self._organisation.remove(account, client["client_id"])
+        return ClientChange(account, client["client_id"], "deleted")
 
-    def _update(self, account: str, client: dict[str, Any], **fields: Any) -> Happening:
-        changed = self._estate.change(account, client["client_id"], **fields, updated_at=self._now)
+    def _update(self, account: str, client: dict[str, Any], **fields: Any) -> ClientChange:
+        changed = self._organisation.change(account, client["client_id"], **fields, updated_at=self._now)
         names = sorted(name for name in changed if changed[name] != client.get(name))
-        return Happening(account, client["client_id"], "updated", tuple(names))
+        return ClientChange(account, client["client_id"], "updated", tuple(names))

@@ -1,86 +1,128 @@
-"""What a destination can do, by dlt's own word, and what becomes of what it cannot.
+"""What the program has to know of a destination; one subclass for each destination that is tested here.
+
+`Adapter` itself suits any SQL destination that dlt can load exactly:
 
 | it lacks | what is done |
 |---|---|
-| a merge that removes rows with those of their arrays | files get Delta tables, others are refused |
-| loading without a bucket between, reading back | refused |
-| one transaction over a client and its arrays | said; the next sync mends what a killed one left |
-| views | said; there are the tables alone |
+| a merge that removes rows with those of their arrays | files become Delta tables, others are refused |
+| loading without a bucket in between, reading back | refused |
+| one transaction over a client and its arrays | reported; the next sync repairs what a killed one left |
+| views | reported; there are the tables alone |
 | the character NUL in a text | U+FFFD is stored instead |
 """
 
-import importlib.util
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import dlt
 from dlt.common.destination import Destination
-from dlt.destinations.impl.filesystem.factory import filesystem
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.destinations.sql_client import WithSqlClient
+from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
 
-from cloudflare_oauth.dlt_schema import declared_schema
+from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, declared_schema, inventory_source
+from cloudflare_oauth.destinations import DestinationLimits, fitted, limits_of
+from cloudflare_oauth.inventory import Rows
 
-from ..errors import UsageError
-from .delta_lake import DeltaLake, DeltaLakeClient
+from .batch import Batch
+from .target import Target
 
 AnyDestination = Destination[Any, Any]
 
-# Measured. Of the others some refuse it (PostgreSQL's jsonb) and some drop it (dlt, for its varchar).
-_KEEP_NUL = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
 
+class Adapter:
+    """One destination of one target.
 
-def capable(destination: AnyDestination) -> AnyDestination:
-    """The destination as it is to be used: files as Delta tables.
-
-    Raises:
-        UsageError: it cannot keep the tables exact; the message says what it lacks.
+    Attributes:
+        excludes_other_writers: whether no other process can write while `hold` lasts, so that the reader may
+            prefetch before the stored state is read.
+        view_comments: the query for the comments of a schema's views (`{schema}` is its name as a literal);
+            None if the destination has no comments, so that every sync renews the views.
     """
-    name = destination.destination_name
-    capabilities = destination.capabilities()
-    if isinstance(destination, filesystem):
-        if "delta" not in (capabilities.supported_table_formats or ()):
-            raise UsageError(f"the destination {name}: dlt has no Delta tables on Hugging Face.")
-        if importlib.util.find_spec("deltalake") is None:
-            raise UsageError(
-                f"the destination {name} needs Delta tables, because from plain files dlt removes no row: "
-                "pip install 'dlt[deltalake]'"
+
+    excludes_other_writers = False
+    view_comments: str | None = None
+
+    def __init__(self, target: Target, destination: AnyDestination) -> None:
+        self.target = target
+        self._destination = destination
+
+    @property
+    def limits(self) -> DestinationLimits:
+        """What the destination can hold."""
+        return limits_of(self._destination.destination_type)
+
+    def destination(self, *, read_only: bool) -> AnyDestination:
+        """The destination as dlt is to use it.
+
+        Raises:
+            ConfigurationError: it could not keep the tables exact; the message says what it lacks.
+        """
+        name = self._destination.destination_name
+        capabilities = self._destination.capabilities()
+        if "delete-insert" not in (capabilities.supported_merge_strategies or ()):
+            raise ConfigurationError(
+                f"the destination {name} cannot replace and remove rows together with those of their arrays "
+                "(dlt's merge strategy delete-insert), so its tables would not stay exact: choose another, "
+                "for example duckdb or postgres."
             )
-        return DeltaLake(**destination.config_params)
-    if "delete-insert" not in (capabilities.supported_merge_strategies or ()):
-        raise UsageError(
-            f"the destination {name} cannot replace and remove rows together with those of their arrays "
-            "(dlt's merge strategy delete-insert), so its tables would not stay exact: choose another, "
-            "for example duckdb or postgres."
-        )
-    if not capabilities.preferred_loader_file_format:
-        raise UsageError(
-            f"the destination {name} is loaded by way of a bucket (dlt's staging), which is not supported "
-            "here: choose another, for example duckdb or postgres."
-        )
-    if not issubclass(destination.client_class, WithSqlClient):
-        raise UsageError(f"the destination {name} cannot be read back, so nothing could be compared with it.")
-    return destination
+        if not capabilities.preferred_loader_file_format:
+            raise ConfigurationError(
+                f"the destination {name} is loaded by way of a bucket (dlt's staging), which is not "
+                "supported here: choose another, for example duckdb or postgres."
+            )
+        if not issubclass(self._destination.client_class, WithSqlClient):
+            raise ConfigurationError(
+                f"the destination {name} cannot be read back, so nothing could be compared with it."
+            )
+        return self._destination
+
+    def hold(self, pipeline: dlt.Pipeline) -> AbstractContextManager[None]:
+        """Keep the destination open, and other writers out if it can, for as long as a sync lasts."""
+        return nullcontext()
+
+    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[None]:
+        """The lock on the dataset that every load holds, where two loads at once would mix up their rows."""
+        return nullcontext()
+
+    def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
+        """What the destination cannot do and a user has to know, in sentences."""
+        name = self._destination.destination_name
+        if not self._destination.capabilities().supports_ddl_transactions:
+            yield (
+                f"{name} has no transaction over several tables: while a sync loads, a client may be there "
+                "without its arrays; what a killed sync leaves half done, the next one writes anew"
+            )
+        with pipeline.dataset(schema=declared_schema()).destination_client as client:
+            if not isinstance(client, SqlJobClientBase):
+                yield f"{name} has no views: there are the tables alone"
+
+    def fit(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
+        """The pieces of an inventory with rows that the destination can hold."""
+        return fitted(pieces, self.limits)
+
+    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+        """Load a batch as one package.
+
+        Raises:
+            PipelineStepFailed: as `dlt.Pipeline.run`.
+        """
+        prepare(pipeline)
+        pipeline.extract(inventory_source(piece.content for piece in batch))
+        pipeline.normalize()
+        with self.lock(pipeline):
+            pipeline.load()
+
+    def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
+        """Whether the views, which are written in DuckDB's dialect, need no translation."""
+        return False
+
+    def explain(self, error: BaseException) -> CloudflareOAuthError | None:
+        """The destination's error as one of this project, if only the adapter can tell what it means."""
+        return None
 
 
-def limits(pipeline: dlt.Pipeline) -> Iterator[str]:
-    """What the user of a pipeline's destination has to know that it cannot do, in sentences."""
-    destination = pipeline.destination
-    if destination is None:
-        return
-    name = destination.destination_name
-    if not destination.capabilities().supports_ddl_transactions:
-        yield (
-            f"{name} has no transaction over several tables: while a sync loads, a client may be there "
-            "without its arrays; what a killed sync leaves half done, the next one writes anew"
-        )
-    with pipeline.dataset(schema=declared_schema()).destination_client as client:
-        if not isinstance(client, SqlJobClientBase):
-            yield f"{name} has no views: there are the tables alone"
-        if isinstance(client, DeltaLakeClient) and not client.is_local_filesystem:
-            yield f"{name} keeps no two syncs apart: run one at a time into this dataset"
-
-
-def keeps_nul(destination: AnyDestination) -> bool:
-    """Whether a text may have the character NUL."""
-    return isinstance(destination, DeltaLake) or destination.destination_type in _KEEP_NUL
+def prepare(pipeline: dlt.Pipeline) -> None:
+    """Do what `dlt.Pipeline.run` does before its first load."""
+    if not pipeline.schema_names:
+        pipeline.sync_destination()

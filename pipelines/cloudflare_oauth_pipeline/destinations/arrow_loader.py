@@ -1,17 +1,17 @@
-"""Clients and their changes by column instead of by row, in dlt's own load package.
+"""Writes clients and their changes by column instead of by row, into dlt's own load package.
 
-dlt takes rows apart one by one, and their arrays into tables of their own; on a first sync that is most
-of the time. But most rows are plain: they have only the fields that are declared. Arrow takes plain
-rows apart a column at a time and makes the same files. They join the package that dlt has made of
-everything else before it is loaded, so that dlt loads both at once, in one transaction.
+dlt normalises rows one by one, and their arrays into tables of their own; on a first sync that takes most of
+the time. But most rows are plain: they have only declared fields. Arrow converts plain rows a column at a
+time into the same files. They join the package that dlt has made of all other rows before it is loaded, so
+that dlt loads both at once, in one transaction.
 
-Without this module `pipeline.run(inventory_source(pieces))` makes equal tables.
+Without this module `pipeline.run(inventory_source(pieces))` produces equal tables.
 """
 
 import base64
 import secrets
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,67 +23,55 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.libs.pyarrow import columns_to_arrow
-from dlt.common.storages import PackageStorage, ParsedLoadJobFileName
+from dlt.common.storages import FileStorage, LoadStorage, PackageStorage, ParsedLoadJobFileName
 
-from cloudflare_oauth.dlt_schema import declared_schema
-from cloudflare_oauth.inventory.run import Rows
-from cloudflare_oauth.records.canonical import JSON
-from cloudflare_oauth.records.enrichment import ELEMENT_FACTS
-from cloudflare_oauth.records.tables import (
+from cloudflare_oauth import declared_schema, inventory_source
+from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth.records import (
     ARRAYS,
     ELEMENT_COLUMNS,
+    ELEMENT_FACTS,
+    JSON,
     OAUTH_CLIENT_CHANGES,
     OAUTH_CLIENTS,
     Column,
 )
-from cloudflare_oauth.source import inventory_source
 
-from .exclusion import alone
-from .row_size import character_count, element_count
+from .adapter import prepare
+from .batch import Batch, Piece
 
-# They load parquet files as they are, and this is tested with the first.
-DESTINATIONS = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
-
-# How much Arrow makes into columns at a time, and DuckDB reads of a file at a time.
+# How many rows and characters Arrow converts at a time, and DuckDB reads of a file at a time.
 ROWS_PER_WRITE = 25_000
 CHARACTERS_PER_WRITE = 8_000_000
 
 
-def load(pipeline: dlt.Pipeline, pieces: Iterator[Rows]) -> None:
-    """Load pieces of an inventory as one package.
+def extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
+    """Extract and normalize a batch into one package, ready to be loaded.
 
     Raises:
-        PipelineStepFailed: as `dlt.Pipeline.run`.
+        PipelineStepFailed: as `dlt.Pipeline.extract` and `dlt.Pipeline.normalize`.
     """
-    if not pipeline.schema_names:
-        # What `run` does before its first load.
-        pipeline.sync_destination()
-    destination = pipeline.destination
-    if destination is None or destination.destination_type not in DESTINATIONS:
-        pipeline.extract(inventory_source(pieces))
+    prepare(pipeline)
+    capabilities = pipeline.destination.capabilities()
+    with tempfile.TemporaryDirectory(prefix="arrow-", dir=pipeline.working_dir) as folder:
+        with ArrowFiles(Path(folder), capabilities) as files:
+            pipeline.extract(inventory_source(map(files.take, batch)))
         pipeline.normalize()
-        with alone(pipeline):
-            pipeline.load()
-        return
-    with tempfile.TemporaryDirectory(prefix="arrow_loader-", dir=pipeline.working_dir) as folder:
-        with _Files(Path(folder), destination.capabilities()) as files:
-            pipeline.extract(inventory_source(map(files.take, pieces)))
-        pipeline.normalize()
-        _join_package(pipeline, files.paths)
-    pipeline.load()
+        join_package(pipeline, files.paths)
 
 
-def _join_package(pipeline: dlt.Pipeline, files: Iterable[Path]) -> None:
-    """Move files into the package that is to be loaded next."""
-    packages = pipeline._get_load_storage().normalized_packages
-    (load_id,) = packages.list_packages()
+def join_package(pipeline: dlt.Pipeline, files: Iterable[Path]) -> None:
+    """Move files into the package that is loaded next."""
+    (load_id,) = pipeline.list_normalized_load_packages()
+    folder = Path(pipeline.working_dir) / "load" / LoadStorage.NORMALIZED_FOLDER
+    package = PackageStorage(FileStorage(str(folder)), "normalized")
     for file in files:
-        packages.import_job(load_id, str(file))
+        package.import_job(load_id, str(file))
 
 
 @dataclass(frozen=True)
 class _Plain:
-    """What a row of a table may have to be plain: columns, arrays of texts, objects of columns."""
+    """The fields of a plain row: columns, arrays of texts, and objects of columns."""
 
     fields: frozenset[str]
     arrays: Collection[str]
@@ -113,15 +101,15 @@ _PLAIN = {
 }
 
 
-class _Files:
-    """Parquet files that take the plain rows out of pieces, while dlt extracts what is left of them."""
+class ArrowFiles:
+    """Parquet files that take the plain rows out of pieces, while dlt extracts the other rows."""
 
     def __init__(self, folder: Path, capabilities: DestinationCapabilitiesContext) -> None:
         self.paths: list[Path] = []
         self._folder = folder
         self._waiting: dict[str, list[JSON]] = {name: [] for name in _PLAIN}
-        self._rows = dict.fromkeys(_PLAIN, 0)
-        self._characters = dict.fromkeys(_PLAIN, 0)
+        self._rows = dict.fromkeys(_PLAIN, 0.0)
+        self._characters = dict.fromkeys(_PLAIN, 0.0)
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._closing = ExitStack()
         self._schemas = {
@@ -136,39 +124,43 @@ class _Files:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         with self._closing:
             for name in _PLAIN:
-                # After a failure nobody will read them.
+                # After a failure they are not read.
                 if failure is None:
                     self._write_waiting(name)
 
-    def take(self, piece: Rows) -> Rows:
+    def take(self, piece: Piece) -> Rows:
         """Take the plain rows; return the piece without them."""
         self._load_id = dlt.current.load_package_state()["load_id"]
-        rest = dict(piece)
+        rest = dict(piece.content)
+        # One size for all rows of a piece: they belong to one account.
+        rows_each = 1 + piece.elements / (piece.rows or 1)
+        characters_each = piece.characters / (piece.rows or 1)
         for name, plain in _PLAIN.items():
             rest[name] = []
-            for row in piece.get(name, ()):
+            for row in piece.content.get(name, ()):
                 if not plain.has(row):
                     rest[name].append(row)
                     continue
                 self._waiting[name].append(row)
-                self._rows[name] += 1 + element_count(row)
-                self._characters[name] += character_count(row)
+                self._rows[name] += rows_each
+                self._characters[name] += characters_each
                 if self._rows[name] >= ROWS_PER_WRITE or self._characters[name] >= CHARACTERS_PER_WRITE:
                     self._write_waiting(name)
         return rest
 
     def _write_waiting(self, name: str) -> None:
         rows, self._waiting[name] = self._waiting[name], []
-        self._rows[name] = self._characters[name] = 0
+        self._rows[name] = self._characters[name] = 0.0
         if not rows:
             return
         root = self._root_table(name, rows)
-        self._write(name, root)
+        self.write(name, root)
         for array in _PLAIN[name].arrays:
             table = f"{name}__{array}"
-            self._write(table, _elements(root, array, rows, self._schemas[table]))
+            self.write(table, _elements(root, array, rows, self._schemas[table]))
 
-    def _write(self, name: str, table: pa.Table) -> None:
+    def write(self, name: str, table: pa.Table) -> None:
+        """Append the rows of a table to its file."""
         if not table.num_rows:
             return
         if name not in self._writers:
@@ -196,9 +188,9 @@ class _Files:
 
 
 def _row_ids(number: int) -> list[str]:
-    """Values of `_dlt_id`, no less unique than dlt's: 72 bits, counted up from a random beginning.
+    """Values of `_dlt_id`, as unique as dlt's: 72 bits, counted up from a random number.
 
-    DuckDB keeps such short texts in place, and neighbours compress well: the file is a sixth smaller.
+    DuckDB stores such short texts inline, and neighbours compress well: the file is a sixth smaller.
     """
     first = secrets.randbelow(2**72 - number)
     numbers = b"".join(each.to_bytes(9, "big") for each in range(first, first + number))
@@ -209,7 +201,7 @@ def _row_ids(number: int) -> list[str]:
 def _elements(root: pa.Table, array: str, rows: list[JSON], schema: pa.Schema) -> pa.Table:
     """A row for each element of the root rows' arrays, in the order of both."""
     lists = pa.array([row.get(array) for row in rows], pa.list_(pa.string()))
-    # Of each element: which root row is its parent, and so where its array begins.
+    # For each element: the root row that is its parent, and so where its array begins.
     parents = pc.list_parent_indices(lists)
     starts = lists.offsets.take(parents).cast(pa.int64())
     ids = root["_dlt_id"].take(parents)
@@ -221,7 +213,7 @@ def _elements(root: pa.Table, array: str, rows: list[JSON], schema: pa.Schema) -
         "_dlt_list_idx": pc.subtract(pa.array(range(len(parents)), pa.int64()), starts),
     }
     if facts_of := ELEMENT_FACTS.get(array):
-        # Once for each value, however often it is there; of null there are none.
+        # Computed once for each distinct value; null has none.
         encoded = columns["value"].dictionary_encode()
         facts = [facts_of(value) for value in encoded.dictionary.to_pylist()]
         for column in ELEMENT_COLUMNS[array]:

@@ -1,19 +1,25 @@
-"""Files as Delta tables, kept exact: dlt's own destination of files replaces rows, and not those of arrays.
+"""Delta Lake tables without the orphaned child rows that dlt's filesystem merge leaves behind.
 
-dlt merges each Delta table alone. Of a client that changed or went, the old elements of its arrays stay
-behind, and so dlt refuses to remove rows that have any. Here every version of a client has a new id; what
-has no client any more by its id is removed before dlt calls the load complete. A client of a load that was
-never completed counts as unknown (see `cloudflare_oauth.stored`), so the next sync writes it anew.
+dlt merges each Delta table alone: when a client changes or is deleted, the old elements of its arrays stay,
+and so dlt refuses to delete rows that have any. Here every version of a client gets a new id, and elements
+whose client no longer exists by that id are removed before dlt marks the load as complete. A client from a
+load that was never completed counts as unknown (see `inventory.stored_state`): the next sync writes it again.
 """
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import dlt
 import duckdb
+import filelock
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.schema import TSchemaTables
 from dlt.common.schema.utils import get_nested_tables, is_nested_table
 from dlt.destinations.exceptions import DatabaseTransientException
@@ -22,12 +28,74 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
+from cloudflare_oauth import ConfigurationError, declared_schema
+from cloudflare_oauth.destinations import DestinationLimits, limits_of
+from cloudflare_oauth.inventory import Rows
+
+from .adapter import Adapter, AnyDestination
+
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+WITH_ARRAYS = ("oauth_clients", "oauth_scopes")
+
+
+class DeltaLakeFolder(Adapter):
+    """A folder or bucket of Delta tables."""
+
+    @property
+    def limits(self) -> DestinationLimits:
+        """As in `Adapter`."""
+        return limits_of("filesystem")
+
+    def destination(self, *, read_only: bool) -> AnyDestination:
+        """As in `Adapter`."""
+        name = self._destination.destination_name
+        if "delta" not in (self._destination.capabilities().supported_table_formats or ()):
+            raise ConfigurationError(f"the destination {name}: dlt has no Delta tables on Hugging Face.")
+        if importlib.util.find_spec("deltalake") is None:
+            raise ConfigurationError(
+                f"the destination {name} needs Delta tables, because from plain files dlt removes no row: "
+                "pip install 'dlt[deltalake]'"
+            )
+        return DeltaLake(**self._destination.config_params)
+
+    @contextmanager
+    def lock(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+        """As in `Adapter`: a table refuses a second writer, and its rows would look like orphans."""
+        with pipeline.destination_client() as client:
+            if isinstance(client, DeltaLakeClient) and client.is_local_filesystem:
+                folder = Path(client.dataset_path)
+                with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+                    yield
+            else:
+                yield
+
+    def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
+        """As in `Adapter`."""
+        name = self._destination.destination_name
+        yield (
+            f"{name} has no transaction over several tables: while a sync loads, a client may be there "
+            "without its arrays; what a killed sync leaves half done, the next one writes anew"
+        )
+        yield f"{name} has no views: there are the tables alone"
+        with pipeline.dataset(schema=declared_schema()).destination_client as client:
+            if isinstance(client, DeltaLakeClient) and not client.is_local_filesystem:
+                yield f"{name} keeps no two syncs apart: run one at a time into this dataset"
+
+    def fit(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
+        """As in `Adapter`: a new id for each version of a row with arrays; dlt would reuse the old one."""
+        for piece in super().fit(pieces):
+            yield {
+                name: [row | {"_dlt_id": generate_dlt_ids(1)[0]} for row in rows]
+                if name in WITH_ARRAYS
+                else rows
+                for name, rows in piece.items()
+            }
+
 
 class DeltaLake(filesystem):
-    """dlt's `filesystem`, all of whose tables are Delta tables."""
+    """dlt's `filesystem` with Delta tables only."""
 
     @property
     def client_class(self) -> type[FilesystemClient]:
@@ -41,7 +109,7 @@ class DeltaLake(filesystem):
         capabilities = super()._raw_capabilities()
         capabilities.preferred_table_format = "delta"
         capabilities.preferred_loader_file_format = "parquet"
-        # dlt says otherwise of files, but every table is written by itself.
+        # dlt claims otherwise, but every table is written by itself.
         capabilities.supports_ddl_transactions = False
         return capabilities
 
@@ -60,7 +128,7 @@ class DeltaLakeClient(FilesystemClient):
         self._sql_client = client
 
     def verify_schema_table_format(self, load_tables: Sequence[PreparedTableSchema]) -> list[Exception]:
-        # Its only complaint of ours: that arrays would be left behind.
+        # Its only complaint here is that elements of arrays would stay, which `complete_load` removes.
         return []
 
     def update_stored_schema(
@@ -69,7 +137,7 @@ class DeltaLakeClient(FilesystemClient):
         expected_update: Any = None,
         force: bool = False,
     ) -> TSchemaTables:
-        """Create the tables that are missing too, and not only their folders."""
+        """Create the missing tables, not only their folders."""
         update = super().update_stored_schema(only_tables, expected_update, force)
         for name in self.schema.data_table_names(seen_data_only=True):
             if self.opened(name) is None:
@@ -77,6 +145,7 @@ class DeltaLakeClient(FilesystemClient):
         return update
 
     def _create(self, name: str) -> None:
+        # Not at the top: the package is optional.
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
         from dlt.common.libs.pyarrow import columns_to_arrow
@@ -88,12 +157,12 @@ class DeltaLakeClient(FilesystemClient):
                 storage_options=self.storage_options,
             )
         except DeltaError:
-            # Another process may have created it in this moment.
+            # Another process may have created it at the same time.
             if self.opened(name) is None:
                 raise
 
     def complete_load(self, load_id: str) -> None:
-        """Remove the elements of arrays that belong to nothing any more, and only then be complete."""
+        """Remove the elements of arrays whose parent is gone, then mark the load as complete."""
         tables = self.schema.tables
         for root in self.schema.data_table_names(seen_data_only=True):
             if not is_nested_table(tables[root]):
@@ -102,7 +171,7 @@ class DeltaLakeClient(FilesystemClient):
         super().complete_load(load_id)
 
     def _remove_orphans(self, root_name: str, nested_name: str) -> None:
-        # Imported late, as above: who syncs into another destination asks Cloudflare first.
+        # Not at the top: Arrow takes long to import, and other destinations do not need it.
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -130,26 +199,27 @@ class DeltaLakeClient(FilesystemClient):
 
     @property
     def storage_options(self) -> dict[str, str]:
-        """How the Delta library gets at the tables."""
+        """How the Delta library opens the tables."""
+        # Not at the top: it imports the optional package.
         from dlt.common.libs.deltalake import deltalake_storage_options
 
         return deltalake_storage_options(self.config.credentials, self.config.deltalake_storage_options)
 
 
 class DeltaLakeSqlClient(FilesystemSqlClient):
-    """Reads Delta tables: local ones without DuckDB's extension for them, which it would download."""
+    """Reads Delta tables; local ones without DuckDB's extension, which it would download."""
 
     remote_client: DeltaLakeClient
 
     @classmethod
     def _make_database_exception(cls, ex: Exception) -> Exception:
-        # A file that cannot be read is no table that does not exist: nothing is new for it.
+        # An unreadable file must not pass for a missing table: everything would look new.
         if isinstance(ex, duckdb.IOException):
             return DatabaseTransientException(ex)
         return super()._make_database_exception(ex)
 
     def should_replace_view(self, view_name: str, table_schema: PreparedTableSchema) -> bool:
-        # The files of a version are in it by name.
+        # The view names the files of one version.
         return True
 
     def create_view_select(
@@ -166,7 +236,7 @@ class DeltaLakeSqlClient(FilesystemSqlClient):
             f"CAST(NULL AS {type_of(column, table_schema)}) AS {self.escape_column_name(column_name)}"
             for column_name, column in table_schema["columns"].items()
         ]
-        # A table may have no file yet, and an older file not every column.
+        # A table may have no file yet, and an older file may lack columns.
         select = f"SELECT {', '.join(columns)} WHERE false"
         if files := table.file_uris():
             listed = ", ".join("'{}'".format(unquote(file).replace("'", "''")) for file in files)

@@ -1,68 +1,44 @@
-"""How much memory DuckDB takes while a sync fills its file.
+"""How much memory DuckDB may use while a sync fills its file.
 
-It would keep whatever fits. Beyond its limit it writes to a folder beside its file, which takes longer; but
-some of what a batch makes has to be in memory at once, or DuckDB refuses to load it.
+Without a limit it would keep as much as fits. Beyond the limit it writes to a folder beside its file, which
+takes longer, but part of what a batch produces has to be in memory at once, or DuckDB refuses to load it.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain
+from typing import Any
 
-import dlt
 from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth.inventory.run import Rows
+from .batch import Batch
 
-from .pipeline import plain_client
-from .row_size import character_count, element_count
-
-# Enough for a batch of usual rows, if slowly: what reads has to have its part, and so has what earlier
-# batches left.
+# Enough for a batch of typical rows, if slowly: the reader needs memory, too, and earlier batches left some.
 ONE_OF_SEVERAL_BATCHES_MB = 80
-# Most syncs have no other. By then nothing is read any more.
+# By the time it is loaded, nothing is read any more. Most syncs have just one batch.
 THE_ONLY_BATCH_MB = 400
-# For rows that are longer than usual ones. Measured: with two thirds of it, batches of few clients with long
-# arrays or long texts were refused.
-BYTES_PER_ROW = 50
+# Measured with DuckDB 1.5.6: with two thirds of it, DuckDB refused batches of few clients with long arrays or
+# long texts.
+BYTES_PER_ROW = 500
 BYTES_PER_CHARACTER = 5
 
 
-class DuckDBMemory:
-    """The limit of one pipeline's DuckDB, for all its connections, until the last of them is closed."""
+def limit_for(batch: Batch | None = None) -> int:
+    """The limit in MB for loading a batch that has been extracted; without one, while nothing is loaded."""
+    if batch is None:
+        return ONE_OF_SEVERAL_BATCHES_MB
+    least_mb = THE_ONLY_BATCH_MB if batch.is_first and batch.is_last else ONE_OF_SEVERAL_BATCHES_MB
+    needed_bytes = (batch.rows + batch.elements) * BYTES_PER_ROW + batch.characters * BYTES_PER_CHARACTER
+    return max(least_mb, needed_bytes // 1_000_000)
 
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._client = plain_client(pipeline)
-        self._is_reading = True
-        self._has_loaded = False
-        self._limit(ONE_OF_SEVERAL_BATCHES_MB)
 
-    def while_reading(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
-        """The same pieces; notes when there are no more."""
-        yield from pieces
-        self._is_reading = False
+def set_limit(client: SqlClientBase[Any], megabytes: int) -> None:
+    """Set the limit of the DuckDB instance, for all its connections."""
+    client.execute_sql(f"SET memory_limit = '{megabytes}MB'")
 
-    def while_extracted(self, batch: Iterator[Rows]) -> Iterator[Rows]:
-        """The same pieces; at their end, DuckDB may take what it needs to load them."""
-        rows = characters = 0
-        for piece in batch:
-            for row in chain.from_iterable(piece.values()):
-                rows += 1 + element_count(row)
-                characters += character_count(row)
-            yield piece
-        is_the_only_one = not (self._is_reading or self._has_loaded)
-        least_mb = THE_ONLY_BATCH_MB if is_the_only_one else ONE_OF_SEVERAL_BATCHES_MB
-        needed_bytes = rows * BYTES_PER_ROW + characters * BYTES_PER_CHARACTER
-        self._limit(max(least_mb, needed_bytes // 1_000_000))
 
-    def after_load(self) -> None:
-        """Let DuckDB forget what the load made it keep, if it would stay while the next batch is read."""
-        self._has_loaded = True
-        if self._is_reading:
-            # It forgets when its limit is lowered, or refuses to while something is in use.
-            with suppress(DatabaseException):
-                self._limit(20)
-            self._limit(ONE_OF_SEVERAL_BATCHES_MB)
-
-    def _limit(self, megabytes: int) -> None:
-        with self._client as client:
-            client.execute_sql(f"SET memory_limit = '{megabytes}MB'")
+def release(client: SqlClientBase[Any]) -> None:
+    """Make DuckDB release what a load made it keep, then restore the limit."""
+    # It releases memory when the limit is lowered, or refuses the limit while something is in use.
+    with suppress(DatabaseException):
+        set_limit(client, 20)
+    set_limit(client, ONE_OF_SEVERAL_BATCHES_MB)

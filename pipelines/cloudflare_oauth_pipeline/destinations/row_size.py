@@ -1,16 +1,16 @@
-"""How much a row is beside others: arrays become rows, and documents and other texts may be long."""
+"""The size of a row: arrays become rows of their own, and documents and other texts may be long."""
 
-from cloudflare_oauth.records.canonical import JSON
+from cloudflare_oauth.records import JSON
 
-# Usual columns are not counted: that every row has them is known.
+# Shorter texts are not counted: every row has them.
 LONG_TEXT = 256
 
 
 def element_count(row: JSON) -> int:
-    """How many elements the arrays of a row have."""
+    """The number of elements in the arrays of a row."""
     return sum(len(value) for value in row.values() if type(value) is list)
 
 
 def character_count(row: JSON) -> int:
-    """How many characters the long texts of a row have."""
+    """The number of characters in the long texts of a row."""
     return sum(len(value) for value in row.values() if type(value) is str and len(value) > LONG_TEXT)

@@ -1,10 +1,11 @@
-"""Which dataset a command is about, on which destination."""
+"""Which dataset, on which destination."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
+from cloudflare_oauth import ConfigurationError
 
 DEFAULT_DB = Path("cloudflare_oauth.duckdb")
 DEFAULT_DATASET = "cloudflare"
@@ -17,8 +18,15 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 class Target:
     """Which dataset, on which destination.
 
-    `db` is the DuckDB file (None: as dlt is configured), `pipelines_dir` dlt's working folders
-    (None: where dlt keeps them).
+    Attributes:
+        destination: dlt's name of the destination.
+        db: the DuckDB file; None for the one that dlt's configuration names, or `DEFAULT_DB`.
+        dataset: the dataset (schema) of the tables.
+        pipeline_name: the name of the dlt pipeline.
+        pipelines_dir: the folder of dlt's working folders; None for dlt's own.
+
+    Raises:
+        ConfigurationError: the values do not go together, or a name cannot be used.
     """
 
     destination: str = "duckdb"
@@ -29,10 +37,12 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.db is not None and self.destination != "duckdb":
-            raise UsageError(f"--db names a DuckDB file; the destination {self.destination} has none.")
+            raise ConfigurationError(
+                f"--db names a DuckDB file; the destination {self.destination} has none."
+            )
         for option, name in (("--dataset", self.dataset), ("--pipeline-name", self.pipeline_name)):
             if not _NAME.fullmatch(name):
-                raise UsageError(f"{option} {name!r}: use up to 60 letters, digits, '_' and '-'.")
+                raise ConfigurationError(f"{option} {name!r}: use up to 60 letters, digits, '_' and '-'.")
 
     @property
     def duckdb_file(self) -> Path | None:
@@ -41,22 +51,35 @@ class Target:
             return None
         return self.db or DEFAULT_DB
 
+    @property
+    def staging_dataset_layout(self) -> str:
+        """dlt's name for the dataset in which it prepares merges; `%s` stands for the dataset.
+
+        Pipelines that load a dataset at the same time must not share it (dlt's issue 4297). The pipeline's
+        name is hashed, because names that differ may be equal to a destination.
+        """
+        if self.pipeline_name == DEFAULT_PIPELINE_NAME:
+            return "%s_staging"
+        return f"%s_staging_{hashlib.blake2b(self.pipeline_name.encode(), digest_size=4).hexdigest()}"
+
     def check_file(self, file: Path) -> None:
-        """See whether this DuckDB file can hold the dataset.
+        """Check that this DuckDB file can hold the dataset.
 
         Raises:
-            UsageError: it cannot.
+            ConfigurationError: it cannot.
         """
         folder = file.absolute().parent
         try:
             exists = folder.is_dir()
         except OSError as error:
-            raise UsageError(f"--db {file}: the folder {folder} cannot be used: {error.strerror}.") from None
+            raise ConfigurationError(
+                f"--db {file}: the folder {folder} cannot be used: {error.strerror}."
+            ) from None
         if not exists:
-            raise UsageError(f"--db {file}: the folder {folder} does not exist.")
+            raise ConfigurationError(f"--db {file}: the folder {folder} does not exist.")
         if file.stem.lower() == self.dataset.lower():
-            # In DuckDB's SQL, `name.table` could then be either.
-            raise UsageError(
+            # In DuckDB's SQL, `name.table` would be ambiguous.
+            raise ConfigurationError(
                 f"--db {file}: the file is named as the dataset; name the file otherwise, or give --dataset."
             )
 
@@ -65,13 +88,15 @@ class Target:
 
 
 def _is_configured(destination: str) -> bool:
-    # Imported late: where a file is named, nobody has to wait for dlt.
+    # Not at the top: where a file is named, dlt, whose import takes half a second, is not needed.
     import dlt
     from dlt.common.configuration.exceptions import ConfigProviderException
 
-    # Environment variables have no tables: there, a part of the credentials may be all there is.
+    # Environment variables have no tables: there, one part of the credentials may be all there is.
     names = [f"destination.{destination}.credentials{part}" for part in ("", ".database")]
     try:
         return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
     except ConfigProviderException as error:
-        raise UsageError(f"dlt's configuration cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(
+            f"dlt's configuration cannot be read: {' '.join(str(error).split())}"
+        ) from None

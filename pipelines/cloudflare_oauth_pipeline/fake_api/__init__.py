@@ -1,13 +1,20 @@
-"""The bundled API: a real HTTP server on this machine that speaks Cloudflare's over a made-up organisation.
+"""The fake API: a real HTTP server on loopback that speaks Cloudflare's API for a made-up organisation.
 
-`cloudflare-oauth demo` syncs from it, and the tests make it misbehave.
+`cloudflare-oauth demo` syncs from it, tests make it misbehave, and benchmarks use its rate limit.
+It imports nothing else of the project.
 
-* `organisation`: the accounts, clients and scopes it has.
-* `population`: the organisation of the demo; `ordinary` and `risky` are its clients.
-* `catalogue`: Cloudflare's scopes.
-* `behaviour`: the ways it can misbehave; `paging`, `faults` and `quota` are the parts.
-* `api`: what it answers; `credentials`, `answer` and `wire` are the parts.
-* `server`: where it runs; `request_log` is what it was asked.
+* `server`: runs the API on a free port (`FakeApi`).
+* `app`: routes requests and builds the responses, as an ASGI application.
+* `accounts_and_clients`: the accounts, clients and scopes that are served (`Organisation`).
+* `scopes`: Cloudflare's catalogue of OAuth scopes.
+* `credentials`: accepts or rejects tokens and API keys.
+* `envelope`: an HTTP response before it is sent, and Cloudflare's JSON envelope in it.
+* `behaviour`: every way in which the API can misbehave (`Behaviour`).
+* `paging`: how listings are cut into pages, and what `result_info` says.
+* `faults`: how a single response goes wrong.
+* `rate_limit`: Cloudflare's rate limit and its headers.
+* `request_log`: the requests that arrived.
+* `wire`: sends a response over the connection in whole, in part or not at all.
 """
 
 from .accounts_and_clients import ABSENT, Organisation, account_id

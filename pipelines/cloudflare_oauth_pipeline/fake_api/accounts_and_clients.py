@@ -1,4 +1,4 @@
-"""What the bundled API serves: accounts and their OAuth clients, in order, as the API would send them."""
+"""The accounts and OAuth clients that the fake API serves, in the order and form in which it sends them."""
 
 import hashlib
 import random
@@ -7,19 +7,19 @@ from typing import Any, Final
 from .scopes import OAUTH_SCOPES
 
 ABSENT: Final = object()
-"""Given as a field's value to `Organisation.change`: the field is no longer sent."""
+"""Pass this as a field's value to `Organisation.change` to remove the field from what is sent."""
 
 
 def account_id(of: int | str) -> str:
-    """The 32 hexadecimal characters that stand for this number or name, always the same ones."""
+    """Derive an account id, 32 hexadecimal characters, from a number or name; deterministic."""
     return hashlib.sha256(f"account {of}".encode()).hexdigest()[:32]
 
 
 class Organisation:
-    """Accounts and clients that can be changed at any time, also while they are being served.
+    """Accounts and clients that can be changed at any time, even while they are being served.
 
-    Documents are copied in and out, and replaced rather than altered: what a request
-    is reading stays as it is.
+    Documents are copied in and out, and replaced rather than modified in place, so that
+    a request in progress keeps reading the old document.
     """
 
     def __init__(self) -> None:
@@ -27,10 +27,10 @@ class Organisation:
         self._clients: dict[str, list[Any]] = {}
         self._ids_made = 0
         self.scopes: list[Any] = _copied(OAUTH_SCOPES)
-        """The catalogue that is served."""
+        """The scope catalogue that is served."""
 
     def add_account(self, account_id: str, name: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Add an account with the fields that `GET /accounts` sends, and no clients."""
+        """Add an account without clients, with the fields that `GET /accounts` sends."""
         if account_id in self._clients:
             raise ValueError(f"there already is an account {account_id}")
         account = _account(account_id, name) | _copied(fields)
@@ -39,7 +39,7 @@ class Organisation:
         return _copied_dict(account)
 
     def change_account(self, account_id: str, **fields: Any) -> dict[str, Any]:
-        """Set fields of an account, or take those away that are given as `ABSENT`."""
+        """Set fields of an account; remove those given as `ABSENT`."""
         for index, account in enumerate(self._accounts):
             if _id(account) == account_id:
                 self._accounts[index] = _changed(account, fields)
@@ -47,24 +47,24 @@ class Organisation:
         raise KeyError(f"there is no account {account_id}")
 
     def put_account(self, item: Any) -> None:
-        """List something among the accounts as it is, whatever it is; it has no clients."""
+        """Append any item to the accounts, unchanged and without clients, even if it is no account."""
         self._accounts.append(_copied(item))
 
     def add(self, account_id: str, **fields: Any) -> dict[str, Any]:
-        """Add a client, and its account if need be; only `client_id` and `visibility` have defaults."""
+        """Add a client, and its account if missing; only `client_id` and `visibility` have defaults."""
         document = {"client_id": fields.get("client_id") or self._new_client_id(account_id)}
         document |= {"visibility": "private"} | _copied(fields)
         self.put(account_id, document)
         return _copied_dict(document)
 
     def put(self, account_id: str, item: Any) -> None:
-        """List something among an account's clients as it is, be it a client or not."""
+        """Append any item to an account's clients, unchanged, even if it is no client."""
         if account_id not in self._clients:
             self.add_account(account_id)
         self._clients[account_id].append(_copied(item))
 
     def change(self, account_id: str, client_id: str, **fields: Any) -> dict[str, Any]:
-        """Set fields of a client, or take those away that are given as `ABSENT`."""
+        """Set fields of a client; remove those given as `ABSENT`."""
         index = self._index(account_id, client_id)
         document = _changed(self._clients[account_id][index], fields)
         self._clients[account_id][index] = document
@@ -80,7 +80,7 @@ class Organisation:
         self._accounts = [item for item in self._accounts if _id(item) != account_id]
 
     def shuffle(self, account_id: str, seed: int | str) -> None:
-        """Put an account's clients into another order, the same one for the same seed."""
+        """Reorder an account's clients; the same seed gives the same order."""
         shuffled = list(self._clients[account_id])
         random.Random(seed).shuffle(shuffled)
         self._clients[account_id] = shuffled
@@ -98,15 +98,15 @@ class Organisation:
         return [_copied(item) for item in self._clients[account_id]]
 
     def client(self, account_id: str, client_id: str) -> dict[str, Any]:
-        """One client; `KeyError` if there is none."""
+        """One client; raises `KeyError` if it does not exist."""
         return _copied_dict(self._clients[account_id][self._index(account_id, client_id)])
 
     def served_accounts(self) -> list[Any]:
-        """The accounts themselves, for reading only: what the server slices its pages from."""
+        """The accounts themselves, uncopied and for reading only: the server slices its pages from them."""
         return self._accounts
 
     def served_clients(self, account_id: str) -> list[Any] | None:
-        """An account's clients themselves, for reading only; `None` if there is no such account."""
+        """An account's clients themselves, uncopied and for reading only; `None` if it does not exist."""
         return self._clients.get(account_id)
 
     def _index(self, account_id: str, client_id: str) -> int:

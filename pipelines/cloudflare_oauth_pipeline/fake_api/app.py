@@ -13,30 +13,30 @@ from starlette.types import Receive, Scope, Send
 
 from .accounts_and_clients import Organisation
 from .behaviour import Behaviour
-from .credentials import refusal
-from .envelope import Reply, encoded, error_envelope, found, refused
+from .credentials import credentials_error
+from .envelope import Response, encoded, error_envelope, error_response, success_response
 from .faults import Fault
-from .paging import PageError, asked_page
+from .paging import PageError, requested_page
 from .request_log import LoggedRequest, RequestLog
 from .wire import deliver
 
 BASE_PATH = "/client/v4"
-NO_FAULT = Fault("none", lambda true: true())
+NO_FAULT = Fault("none", lambda make_response: make_response())
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Api:
-    """Answers requests from an organisation, in the way its behaviour says."""
+    """Responds to requests from an organisation's documents, as its behaviour dictates."""
 
     def __init__(self, organisation: Organisation, behaviour: Behaviour, log: RequestLog) -> None:
         self.organisation = organisation
         self.behaviour = behaviour
         self.log = log
         self.errors: list[Exception] = []
-        """What went wrong in here, or in a callback, rather than on purpose."""
+        """Exceptions from bugs in this server or in a callback, as opposed to requested faults."""
 
     def application(self) -> Starlette:
-        """The ASGI application; it needs `WireProtocol` under it."""
+        """The ASGI application; it must run on `WireProtocol`."""
         routes = {
             f"{BASE_PATH}/accounts": self._accounts,
             f"{BASE_PATH}/accounts/{{account_id}}": self._account,
@@ -46,15 +46,15 @@ class Api:
         }
         return Starlette(routes=[self._route(path, serve) for path, serve in routes.items()])
 
-    def _route(self, path: str, serve: Callable[[Request], Reply]) -> Route:
+    def _route(self, path: str, serve: Callable[[Request], Response]) -> Route:
         async def endpoint(request: Request) -> Any:
-            async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_response(scope: Scope, receive: Receive, send: Send) -> None:
                 logged = self._logged(request)
-                answer = await self._answer(request, logged, lambda: serve(request))
-                logged.status, logged.answered_at = answer.status or None, time.monotonic()
-                await deliver(answer, scope, receive, send)
+                response = await self._respond(request, logged, lambda: serve(request))
+                logged.status, logged.answered_at = response.status or None, time.monotonic()
+                await deliver(response, scope, receive, send)
 
-            return respond
+            return send_response
 
         return Route(path, endpoint, methods=METHODS)
 
@@ -68,33 +68,35 @@ class Api:
             port=request.client.port if request.client else None,
             time=time.monotonic(),
         )
-        self.log.arrive(logged)
+        self.log.record(logged)
         return logged
 
-    async def _answer(self, request: Request, logged: LoggedRequest, serve: Callable[[], Reply]) -> Reply:
+    async def _respond(
+        self, request: Request, logged: LoggedRequest, serve: Callable[[], Response]
+    ) -> Response:
         behaviour = self.behaviour
         allowance = behaviour.quota.spend()
         if behaviour.latency_seconds:
             await asyncio.sleep(behaviour.latency_seconds)
         try:
             if allowance.retry_after_seconds is not None:
-                answer = refused(429, 971, "Please wait and consider throttling your request speed")
+                response = error_response(429, 971, "Please wait and consider throttling your request speed")
             else:
                 fault = behaviour.fault_for(logged.path, logged.query) or NO_FAULT
-                answer = fault.answer(lambda: self._checked(request, serve))
+                response = fault.respond(lambda: self._checked(request, serve))
         except Exception as error:
             self.errors.append(error)
-            answer = refused(500, 10001, f"the bundled API itself is broken: {error!r}")
-        headers: dict[str, str | None] = {**allowance.headers, **answer.headers}
+            response = error_response(500, 10001, f"the fake API itself is broken: {error!r}")
+        headers: dict[str, str | None] = {**allowance.headers, **response.headers}
         headers |= {name.lower(): value for name, value in behaviour.headers.items()}
-        return replace(answer, headers=headers)
+        return replace(response, headers=headers)
 
-    def _checked(self, request: Request, serve: Callable[[], Reply]) -> Reply:
+    def _checked(self, request: Request, serve: Callable[[], Response]) -> Response:
         if request.method != "GET":
-            return refused(405, 10405, "Method not allowed", headers={"allow": "GET"})
-        return refusal(request.headers, self.behaviour.tokens, self.behaviour.keys) or serve()
+            return error_response(405, 10405, "Method not allowed", headers={"allow": "GET"})
+        return credentials_error(request.headers, self.behaviour.tokens, self.behaviour.keys) or serve()
 
-    def _accounts(self, request: Request) -> Reply:
+    def _accounts(self, request: Request) -> Response:
         rows = self.organisation.served_accounts()
         name = request.query_params.get("name")
         if name is not None:
@@ -102,54 +104,58 @@ class Api:
         try:
             page = self.behaviour.accounts_paging.cut(rows, request.query_params)
         except PageError as error:
-            return refused(400, 1001, str(error))
+            return error_response(400, 1001, str(error))
         info = self.behaviour.accounts_result_info
-        return found(page.rows, info.of(page, with_total_pages=True), has_result_info=not info.is_absent)
+        return success_response(
+            page.rows, info.of(page, with_total_pages=True), has_result_info=not info.is_absent
+        )
 
-    def _account(self, request: Request) -> Reply:
+    def _account(self, request: Request) -> Response:
         wanted = request.path_params["account_id"]
         for account in self.organisation.served_accounts():
             if isinstance(account, dict) and account.get("id") == wanted:
-                return found(account, has_result_info=False)
+                return success_response(account, has_result_info=False)
         return self._no_account(request)
 
-    def _oauth_clients(self, request: Request) -> Reply:
+    def _oauth_clients(self, request: Request) -> Response:
         wanted = request.path_params["account_id"]
         fault = self.behaviour.standing_fault(wanted) or NO_FAULT
-        return fault.answer(lambda: self._clients_page(request))
+        return fault.respond(lambda: self._clients_page(request))
 
-    def _clients_page(self, request: Request) -> Reply:
+    def _clients_page(self, request: Request) -> Response:
         wanted = request.path_params["account_id"]
         behaviour = self.behaviour
         paging, query = behaviour.clients_paging, request.query_params
         rows = self.organisation.served_clients(wanted)
         try:
             if behaviour.between is not None and rows is not None:
-                behaviour.between(wanted, asked_page(query), self.organisation)
+                behaviour.between(wanted, requested_page(query), self.organisation)
                 rows = self.organisation.served_clients(wanted)
             if rows is None:
                 return self._no_account(request)
             page = paging.cut(rows, query)
         except PageError as error:
-            return refused(400, 1001, str(error))
+            return error_response(400, 1001, str(error))
         info = behaviour.result_info_of.get(wanted, behaviour.clients_result_info)
-        return found(page.rows, info.of(page, with_total_pages=False), has_result_info=not info.is_absent)
+        return success_response(
+            page.rows, info.of(page, with_total_pages=False), has_result_info=not info.is_absent
+        )
 
-    def _oauth_scopes(self, request: Request) -> Reply:
+    def _oauth_scopes(self, request: Request) -> Response:
         scopes = self.organisation.scopes
         count = len(scopes)
-        return found(scopes, {"page": 1, "per_page": count, "count": count, "total_count": count})
+        return success_response(scopes, {"page": 1, "per_page": count, "count": count, "total_count": count})
 
-    def _no_account(self, request: Request) -> Reply:
+    def _no_account(self, request: Request) -> Response:
         wanted = request.path_params["account_id"]
         if len(wanted) == 32 and set(wanted) <= set("0123456789abcdefABCDEF"):
             if request.scope["path"].endswith(wanted):
-                return refused(403, 9109, "Unauthorized to access requested resource")
-            return refused(403, 10000, "Authentication error")
+                return error_response(403, 9109, "Unauthorized to access requested resource")
+            return error_response(403, 10000, "Authentication error")
         return self._no_route(request)
 
-    def _no_route(self, request: Request) -> Reply:
+    def _no_route(self, request: Request) -> Response:
         message = f"Could not route to {request.scope['path']}, perhaps your object identifier is invalid?"
         envelope = error_envelope(7003, message)
         envelope["errors"].append({"code": 7000, "message": "No route for that URI"})
-        return Reply(404, encoded(envelope))
+        return Response(404, encoded(envelope))

@@ -1,17 +1,17 @@
-"""The ways a real API misbehaves, to be switched on and off while it is running.
+"""The misbehaviour of real APIs, switched on and off while the fake API is running.
 
-| how it misbehaves | what to set |
+| misbehaviour | set or call |
 |---|---|
-| pages: honoured, capped, ignored, repeated, everything at once | `clients_paging`, `accounts_paging` |
-| `result_info`: absent, null, incomplete, wrong | `…_result_info`, `result_info_of` |
-| clients come and go, or change places, between two pages | `between` |
-| an account refuses or is broken | `forbid()`, `not_found()`, `break_()` until `allow()` or `heal()` |
-| the next answers go wrong | `fail_next()` |
-| some answers go wrong | `fail_randomly()` |
-| the quota is used up | `quota` |
-| credentials are refused | `tokens`, `keys` |
-| answers take their time | `latency_seconds` |
-| headers are missing, odd or more | `headers` |
+| pages are capped, ignored, repeated, or everything comes at once | `clients_paging`, `accounts_paging` |
+| `result_info` is absent, null, incomplete or wrong | `…_result_info`, `result_info_of` |
+| clients are added, removed or reordered between two pages | `between` |
+| listing one account fails | `forbid()`, `not_found()`, `break_()`; undo with `allow()`, `heal()` |
+| the next responses go wrong | `fail_next()` |
+| a share of the responses goes wrong | `fail_randomly()` |
+| the rate limit is exceeded | `quota` |
+| credentials are rejected | `tokens`, `keys` |
+| responses are slow | `latency_seconds` |
+| headers are missing, malformed or additional | `headers` |
 """
 
 import math
@@ -33,8 +33,11 @@ FAKE_KEY = "demo-key-of-the-bundled-api"
 
 
 @dataclass
-class _Planned:
-    """Faults that wait for requests of a kind; `left` of them, or without end if None."""
+class _QueuedFaults:
+    """Faults queued for matching requests: `left` more of them, or endless if None.
+
+    The first `passes` matching requests get no fault.
+    """
 
     sequence: tuple[Fault, ...]
     path: str
@@ -56,8 +59,8 @@ class _Planned:
 
 
 @dataclass(frozen=True)
-class _Random:
-    """Faults for a share of the answers."""
+class _RandomFaults:
+    """Faults for a random share of the responses."""
 
     sequence: tuple[Fault, ...]
     share: float
@@ -68,7 +71,7 @@ class _Random:
 
 @dataclass
 class Behaviour:
-    """Everything that can be switched on. By default the API behaves."""
+    """Everything that can be switched on; by default the API works correctly."""
 
     tokens: set[str] = field(default_factory=lambda: {FAKE_TOKEN})
     """Accepted as `Authorization: Bearer …`."""
@@ -79,40 +82,40 @@ class Behaviour:
     clients_result_info: ResultInfo = field(default_factory=ResultInfo)
     accounts_result_info: ResultInfo = field(default_factory=ResultInfo)
     result_info_of: dict[str, ResultInfo] = field(default_factory=dict)
-    """By account, for its clients, in place of `clients_result_info`."""
+    """By account id; overrides `clients_result_info`."""
     between: Callable[[str, int, Organisation], object] | None = None
-    """Called with account, page number and organisation before each page of clients is cut."""
+    """Called with account id, page number and organisation before each page of clients is cut."""
     quota: RateLimit = field(default_factory=unlimited)
     latency_seconds: float = 0
     headers: dict[str, str | None] = field(default_factory=dict)
-    """Set on every answer, last of all; None takes a header away."""
+    """Set on every response, overriding all other headers; None removes a header."""
     _standing: dict[str, Fault] = field(default_factory=dict)
-    _planned: list[_Planned] = field(default_factory=list)
-    _random: list[_Random] = field(default_factory=list)
-    _asked: Counter[str] = field(default_factory=Counter)
+    _queued: list[_QueuedFaults] = field(default_factory=list)
+    _random_faults: list[_RandomFaults] = field(default_factory=list)
+    _request_counts: Counter[str] = field(default_factory=Counter)
     _failed_in_a_row: Counter[str] = field(default_factory=Counter)
 
     def forbid(self, account_id: str) -> None:
-        """The credentials may not list this account's clients: 403, code 10000."""
+        """Forbid listing this account's clients: 403, code 10000."""
         self.break_(account_id, faults.forbidden())
 
     def not_found(self, account_id: str) -> None:
-        """This account's clients are not to be found: 404, code 7003."""
+        """Make this account's clients not found: 404, code 7003."""
         self.break_(account_id, faults.not_found())
 
     def break_(self, account_id: str, fault: Fault) -> None:
-        """Every listing of this account's clients goes wrong in this way."""
+        """Answer every listing of this account's clients with this fault."""
         self._standing[account_id] = fault
 
     def allow(self, account_id: str) -> None:
-        """This account's clients can be listed again."""
+        """Allow listing this account's clients again."""
         self._standing.pop(account_id, None)
 
     def heal(self) -> None:
-        """No account is refused or broken, and no fault is waiting, any more."""
+        """End all faults: those of accounts, queued ones and random ones."""
         self._standing.clear()
-        self._planned.clear()
-        self._random.clear()
+        self._queued.clear()
+        self._random_faults.clear()
 
     def fail_next(
         self,
@@ -122,16 +125,16 @@ class Behaviour:
         page: int | None = None,
         after: int = 0,
     ) -> None:
-        """The next requests get these faults, one each, the whole sequence `times` times.
+        """Answer the next requests with these faults, one each, repeating the sequence `times` times.
 
         Args:
-            times: how often; None is for ever.
-            path: which requests, as a pattern: `/accounts`, `*/oauth_clients`.
-            page: which page, by the request's `page`; a request without one asks for page 1.
-            after: how many such requests are answered well before.
+            times: how often the sequence comes; None repeats it for ever.
+            path: pattern of the requests it applies to: `/accounts`, `*/oauth_clients`.
+            page: only requests for this page; a request without `page` asks for page 1.
+            after: how many matching requests succeed first.
         """
         left = None if times is None else times * len(sequence)
-        self._planned.append(_Planned(sequence, path, page, after, left))
+        self._queued.append(_QueuedFaults(sequence, path, page, after, left))
 
     def fail_randomly(
         self,
@@ -141,43 +144,43 @@ class Behaviour:
         path: str = "*",
         at_most_in_a_row: float = math.inf,
     ) -> None:
-        """This share of the answers gets one of these faults.
+        """Answer a share of the requests with one of these faults.
 
-        Which one is decided by the seed, what is asked for and how often it was asked before:
+        The seed, the request and the number of earlier identical requests decide which:
         the order in which concurrent requests arrive makes no difference.
 
         Args:
             share: between 0 and 1.
-            at_most_in_a_row: after so many faults, the same request is answered well once.
+            at_most_in_a_row: after this many faults in a row, the same request succeeds once.
         """
-        self._random.append(_Random(sequence, share, seed, path, at_most_in_a_row))
+        self._random_faults.append(_RandomFaults(sequence, share, seed, path, at_most_in_a_row))
 
     def fault_for(self, path: str, query: dict[str, str]) -> Fault | None:
-        """The fault this request gets, if any; takes it out of the queue."""
+        """The fault for this request, if any; removes it from the queue."""
         page = query.get("page", "1")
-        for planned in self._planned:
-            if fnmatchcase(path, planned.path) and planned.page in (None, _number(page)):
-                fault = planned.take()
+        for queued in self._queued:
+            if fnmatchcase(path, queued.path) and queued.page in (None, _number(page)):
+                fault = queued.take()
                 if fault is not None:
                     return fault
         return self._random_fault(path, f"{path}?{sorted(query.items())}")
 
     def standing_fault(self, account_id: str) -> Fault | None:
-        """The fault every listing of this account's clients gets, if any."""
+        """The fault for every listing of this account's clients, if any."""
         return self._standing.get(account_id)
 
-    def _random_fault(self, path: str, question: str) -> Fault | None:
-        self._asked[question] += 1
-        for chance in self._random:
+    def _random_fault(self, path: str, request: str) -> Fault | None:
+        self._request_counts[request] += 1
+        for chance in self._random_faults:
             if not fnmatchcase(path, chance.path):
                 continue
-            draw = random.Random(f"{chance.seed} {question} {self._asked[question]}")
-            if self._failed_in_a_row[question] >= chance.at_most_in_a_row:
+            draw = random.Random(f"{chance.seed} {request} {self._request_counts[request]}")
+            if self._failed_in_a_row[request] >= chance.at_most_in_a_row:
                 continue
             if draw.random() < chance.share:
-                self._failed_in_a_row[question] += 1
+                self._failed_in_a_row[request] += 1
                 return draw.choice(chance.sequence)
-        self._failed_in_a_row[question] = 0
+        self._failed_in_a_row[request] = 0
         return None
 
 

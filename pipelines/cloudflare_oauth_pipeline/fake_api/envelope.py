@@ -1,4 +1,4 @@
-"""An HTTP answer before it is sent, and Cloudflare's envelope inside it."""
+"""An HTTP response before it is sent, and Cloudflare's JSON envelope in its body."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ HTML_TYPE = "text/html; charset=UTF-8"
 
 
 class Delivery(Enum):
-    """What happens to an answer on its way."""
+    """How much of a response reaches the client, and how."""
 
     WHOLE = "it arrives"
     DRIPPED = "it arrives a few bytes at a time"
@@ -22,38 +22,41 @@ class Delivery(Enum):
 
 
 @dataclass(frozen=True)
-class Reply:
-    """Status, headers and body, and how they get to the client."""
+class Response:
+    """Status, headers and body of a response, and how it is delivered."""
 
     status: int
     body: bytes
     headers: Mapping[str, str | None] = field(default_factory=dict)
-    """By name in lower case; None takes away a header that every answer has."""
+    """By lower-case name; None removes a header that is otherwise part of every response."""
     content_type: str = JSON_TYPE
     delivery: Delivery = Delivery.WHOLE
     drip_bytes: int = 64
     drip_pause_seconds: float = 0.01
 
 
-def found(
+def success_response(
     result: Any, result_info: Mapping[str, Any] | None = None, *, has_result_info: bool = True
-) -> Reply:
-    """200 with a result; `result_info` is sent as it is, also as null, unless it is not to be there."""
+) -> Response:
+    """Build a 200 with a result.
+
+    `result_info` is sent as given, None as null; without `has_result_info` the key is left out.
+    """
     envelope = {"result": result, "success": True, "errors": [], "messages": []}
     if has_result_info:
         envelope["result_info"] = result_info
-    return Reply(200, encoded(envelope))
+    return Response(200, encoded(envelope))
 
 
-def refused(
+def error_response(
     status: int, code: int, message: str, *, headers: Mapping[str, str | None] | None = None
-) -> Reply:
-    """An envelope with one error."""
-    return Reply(status, encoded(error_envelope(code, message)), headers or {})
+) -> Response:
+    """Build a response whose envelope holds one error."""
+    return Response(status, encoded(error_envelope(code, message)), headers or {})
 
 
 def error_envelope(code: int, message: str) -> dict[str, Any]:
-    """What Cloudflare sends with a 4xx or 5xx."""
+    """The envelope that Cloudflare sends with a 4xx or 5xx."""
     return {
         "result": None,
         "success": False,
@@ -63,5 +66,5 @@ def error_envelope(code: int, message: str) -> dict[str, Any]:
 
 
 def encoded(document: Any) -> bytes:
-    """JSON in ASCII: lone surrogates, NUL and everything else survive as escapes."""
+    """Encode a document as ASCII JSON: lone surrogates, NUL and everything else survive as escapes."""
     return json.dumps(document, separators=(",", ":")).encode("ascii")

@@ -1,11 +1,11 @@
-"""The ways a single answer of a real API goes wrong."""
+"""The ways in which a single response of a real API goes wrong."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .envelope import HTML_TYPE, Delivery, Reply, encoded, error_envelope, refused
+from .envelope import HTML_TYPE, Delivery, Response, encoded, error_envelope, error_response
 
 GATEWAY_PAGE = (
     "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
@@ -15,19 +15,22 @@ GATEWAY_PAGE = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What is sent in place of the true answer, which is only made if the fault asks for it."""
+    """Sends something in place of the correct response.
+
+    `respond` gets a function that builds the correct response, and calls it only if it needs one.
+    """
 
     name: str
-    answer: Callable[[Callable[[], Reply]], Reply]
+    respond: Callable[[Callable[[], Response]], Response]
 
     def __repr__(self) -> str:
         return f"Fault({self.name})"
 
 
 def error(status: int, code: int = 10000, message: str = "Internal error", **headers: str) -> Fault:
-    """An error in Cloudflare's envelope, with more headers if any: `retry_after="1"`."""
+    """An error in Cloudflare's envelope; keyword arguments add headers: `retry_after="1"`."""
     named = _named(headers)
-    return Fault(f"{status}, code {code}", lambda _: refused(status, code, message, headers=named))
+    return Fault(f"{status}, code {code}", lambda _: error_response(status, code, message, headers=named))
 
 
 def forbidden() -> Fault:
@@ -36,32 +39,32 @@ def forbidden() -> Fault:
 
 
 def not_found() -> Fault:
-    """404: the account is not there."""
+    """404: the account does not exist."""
     return error(404, 7003, "Could not route to that object, perhaps your object identifier is invalid?")
 
 
 def rate_limited(retry_after: int | str | None = 1) -> Fault:
-    """429, with `Retry-After` (seconds, or any text) unless it is None."""
+    """429, with `Retry-After` (seconds, or any text) unless that is None."""
     headers = {} if retry_after is None else {"retry_after": str(retry_after)}
     return error(429, 971, "Please wait and consider throttling your request speed", **headers)
 
 
 def html(status: int = 502, reason: str = "Bad Gateway") -> Fault:
-    """A proxy's HTML page, also with status 200."""
+    """The HTML error page of a proxy; some send it with status 200."""
     return body(GATEWAY_PAGE.format(status=status, reason=reason), status=status, content_type=HTML_TYPE)
 
 
 def body(
     content: bytes | str, *, status: int = 200, content_type: str = "application/json", **headers: str
 ) -> Fault:
-    """Any status, any bytes."""
+    """A response with any status, bytes, content type and headers."""
     sent = content.encode() if isinstance(content, str) else content
     named = _named(headers)
-    return Fault(f"{status}, {len(sent)} bytes", lambda _: Reply(status, sent, named, content_type))
+    return Fault(f"{status}, {len(sent)} bytes", lambda _: Response(status, sent, named, content_type))
 
 
 def not_json() -> Fault:
-    """200 with something that calls itself JSON and is none."""
+    """200 with a body that is declared as JSON but does not parse."""
     return body('{"result": [{"client_id": ')
 
 
@@ -71,56 +74,58 @@ def empty() -> Fault:
 
 
 def unsuccessful(code: int = 10001, message: str = "Internal service error") -> Fault:
-    """200 with `success: false`, and an empty list as result that must not be believed."""
+    """200 with `success: false` and an empty list as result, which a client must not trust."""
     envelope = error_envelope(code, message) | {"result": []}
-    return Fault("200, success false", lambda _: Reply(200, encoded(envelope)))
+    return Fault("200, success false", lambda _: Response(200, encoded(envelope)))
 
 
 def wrong_result(result: Any) -> Fault:
-    """The true envelope with another result: an object, a string, null."""
+    """The correct envelope with another result: an object, a string, null."""
 
-    def answer(true: Callable[[], Reply]) -> Reply:
-        return _with_envelope(true(), lambda envelope: envelope | {"result": result})
+    def respond(make_response: Callable[[], Response]) -> Response:
+        return _with_envelope(make_response(), lambda envelope: envelope | {"result": result})
 
-    return Fault(f"result {result!r}", answer)
+    return Fault(f"result {result!r}", respond)
 
 
 def no_result() -> Fault:
-    """The true envelope without `result`."""
+    """The correct envelope without `result`."""
 
-    def answer(true: Callable[[], Reply]) -> Reply:
-        return _with_envelope(true(), lambda envelope: {k: v for k, v in envelope.items() if k != "result"})
+    def respond(make_response: Callable[[], Response]) -> Response:
+        return _with_envelope(
+            make_response(), lambda envelope: {k: v for k, v in envelope.items() if k != "result"}
+        )
 
-    return Fault("no result", answer)
+    return Fault("no result", respond)
 
 
 def truncated() -> Fault:
-    """The true answer's headers and half of its body, then the connection closes."""
+    """The correct headers and half of the body, then the connection closes."""
     return _delivered(Delivery.TRUNCATED)
 
 
 def dripped(bytes_at_once: int = 64, pause_seconds: float = 0.01) -> Fault:
-    """The true answer, a few bytes at a time."""
+    """The correct response, a few bytes at a time."""
     return _delivered(Delivery.DRIPPED, drip_bytes=bytes_at_once, drip_pause_seconds=pause_seconds)
 
 
 def closed() -> Fault:
-    """The connection closes before anything is answered."""
+    """The connection closes before any byte of a response."""
     return _undelivered(Delivery.CLOSED)
 
 
 def reset() -> Fault:
-    """The connection is reset before anything is answered."""
+    """The connection is reset before any byte of a response."""
     return _undelivered(Delivery.RESET)
 
 
 def never() -> Fault:
-    """No answer, for as long as the client cares to wait."""
+    """No response, however long the client waits; the connection stays open."""
     return _undelivered(Delivery.NEVER)
 
 
 def redirect(location: str, status: int = 302) -> Fault:
-    """A redirect, say to another host: whoever follows it takes the token along."""
+    """A redirect, for instance to another host: a client that follows it may leak its token there."""
     return body(b"", status=status, location=location)
 
 
@@ -128,16 +133,16 @@ def _named(headers: Mapping[str, str]) -> dict[str, str | None]:
     return {name.replace("_", "-").lower(): value for name, value in headers.items()}
 
 
-def _with_envelope(true: Reply, alter: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Reply:
-    return replace(true, body=encoded(alter(json.loads(true.body))))
+def _with_envelope(response: Response, alter: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Response:
+    return replace(response, body=encoded(alter(json.loads(response.body))))
 
 
 def _delivered(delivery: Delivery, **drip: Any) -> Fault:
-    return Fault(delivery.value, lambda true: replace(true(), delivery=delivery, **drip))
+    return Fault(delivery.value, lambda make_response: replace(make_response(), delivery=delivery, **drip))
 
 
 def _undelivered(delivery: Delivery) -> Fault:
-    return Fault(delivery.value, lambda _: Reply(0, b"", delivery=delivery))
+    return Fault(delivery.value, lambda _: Response(0, b"", delivery=delivery))
 
 
 TEMPORARY = (
@@ -150,4 +155,4 @@ TEMPORARY = (
     rate_limited(0),
     not_json(),
 )
-"""What may pass, one of each kind."""
+"""Faults that a retry may get past, one of each kind."""

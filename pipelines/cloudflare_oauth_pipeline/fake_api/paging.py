@@ -1,4 +1,4 @@
-"""The ways a listing is cut into pages, and what it says of itself in `result_info`."""
+"""How listings are cut into pages, and what `result_info` says about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a listing, and what a truthful API says of it."""
+    """One page of a listing, and the numbers that a correct API reports with it."""
 
     rows: Sequence[Any]
     number: int
@@ -17,63 +17,63 @@ class Page:
 
 
 class PageError(ValueError):
-    """`page` or `per_page` is refused."""
+    """The request's `page` or `per_page` is invalid."""
 
 
 @dataclass(frozen=True)
 class Paging:
-    """How a listing treats `page` and `per_page`."""
+    """How a listing interprets `page` and `per_page`."""
 
     default_per_page: int = 20
     max_per_page: int = 50
     ignores_page: bool = False
     is_whole: bool = False
     repeats_last: bool = False
-    refuses_more: bool = False
-    says_total_pages: int | None = None
+    rejects_more: bool = False
+    reported_total_pages: int | None = None
 
     @classmethod
     def honoured(cls, *, default: int = 20, maximum: int = 50) -> Self:
-        """Both parameters are honoured; more a page than the maximum is silently less."""
+        """Honour both parameters; silently cap `per_page` at the maximum."""
         return cls(default_per_page=default, max_per_page=maximum)
 
     @classmethod
     def strict(cls, *, default: int = 20, maximum: int = 50) -> Self:
-        """Both parameters are honoured; more a page than the maximum is refused with a 400."""
-        return cls(default_per_page=default, max_per_page=maximum, refuses_more=True)
+        """Honour both parameters; reject `per_page` above the maximum with a 400."""
+        return cls(default_per_page=default, max_per_page=maximum, rejects_more=True)
 
     @classmethod
     def capped(cls, per_page: int) -> Self:
-        """Never more than so many a page, whatever is asked for, and so many if nothing is."""
+        """Cap every page at `per_page` rows, which is also the default."""
         return cls(default_per_page=per_page, max_per_page=per_page)
 
     @classmethod
     def whole(cls) -> Self:
-        """Everything in one answer, the same one for every `page`."""
+        """Send everything in one response, the same for every `page`."""
         return cls(is_whole=True)
 
     @classmethod
     def repeating_first(
-        cls, *, default: int = 20, maximum: int = 50, says_total_pages: int | None = None
+        cls, *, default: int = 20, maximum: int = 50, reported_total_pages: int | None = None
     ) -> Self:
-        """`page` is ignored: the first page, for ever."""
-        return cls(default, maximum, ignores_page=True, says_total_pages=says_total_pages)
+        """Ignore `page`: send the first page for ever."""
+        return cls(default, maximum, ignores_page=True, reported_total_pages=reported_total_pages)
 
     @classmethod
     def repeating_last(cls, *, default: int = 20, maximum: int = 50) -> Self:
-        """Past the end comes the last page again, not an empty one."""
+        """Past the end, send the last page again instead of an empty one."""
         return cls(default, maximum, repeats_last=True)
 
     @classmethod
     def account_owned_token(cls) -> Self:
-        """What `GET /accounts` does with a token that an account owns: page 1 of 1, for ever."""
-        return cls.repeating_first(says_total_pages=1)
+        """Send page 1 of 1 for ever, as `GET /accounts` does for an account-owned token."""
+        return cls.repeating_first(reported_total_pages=1)
 
     def cut(self, rows: Sequence[Any], query: Mapping[str, str]) -> Page:
-        """The page asked for; `PageError` if the question is refused."""
-        number = asked_page(query)
+        """Cut out the requested page; raise `PageError` if the parameters are invalid."""
+        number = requested_page(query)
         per_page = _positive(query, "per_page", self.default_per_page)
-        if self.refuses_more and per_page > self.max_per_page:
+        if self.rejects_more and per_page > self.max_per_page:
             raise PageError(f"per_page must be no greater than {self.max_per_page}")
         total = len(rows)
         if self.is_whole:
@@ -85,13 +85,13 @@ class Paging:
         elif self.repeats_last:
             number = min(number, max(total_pages, 1))
         start = (number - 1) * per_page
-        said_pages = total_pages if self.says_total_pages is None else self.says_total_pages
-        return Page(rows[start : start + per_page], number, per_page, total, said_pages)
+        reported_pages = total_pages if self.reported_total_pages is None else self.reported_total_pages
+        return Page(rows[start : start + per_page], number, per_page, total, reported_pages)
 
 
 @dataclass(frozen=True)
 class ResultInfo:
-    """What a listing says of itself; by default everything, and all of it true."""
+    """What a listing reports in `result_info`; by default everything, correctly."""
 
     is_absent: bool = False
     is_null: bool = False
@@ -101,47 +101,47 @@ class ResultInfo:
 
     @classmethod
     def absent(cls) -> Self:
-        """There is no `result_info`."""
+        """Leave `result_info` out."""
         return cls(is_absent=True)
 
     @classmethod
     def null(cls) -> Self:
-        """`result_info` is null."""
+        """Send null."""
         return cls(is_null=True)
 
     @classmethod
     def only(cls, *keys: str) -> Self:
-        """Some keys are there, the others are not."""
+        """Send these keys only."""
         return cls(keys=keys)
 
     @classmethod
     def off_by(cls, offset: int) -> Self:
-        """`total_count` is wrong by so many."""
+        """Misreport `total_count` by this offset."""
         return cls(total_count_offset=offset)
 
     @classmethod
     def saying(cls, **values: Any) -> Self:
-        """These values, true or not: `total_count=2000`, `page=None`."""
+        """Set these values, correct or not: `total_count=2000`, `page=None`."""
         return cls(changed=tuple(values.items()))
 
     def of(self, page: Page, *, with_total_pages: bool) -> dict[str, Any] | None:
-        """What is sent with this page; `None` is null."""
+        """The `result_info` to send with this page; `None` is null."""
         if self.is_null:
             return None
-        said: dict[str, Any] = {
+        info: dict[str, Any] = {
             "page": page.number,
             "per_page": page.per_page,
             "count": len(page.rows),
             "total_count": page.total_count + self.total_count_offset,
         }
         if with_total_pages:
-            said["total_pages"] = page.total_pages
-        said |= dict(self.changed)
-        return said if self.keys is None else {key: said[key] for key in self.keys if key in said}
+            info["total_pages"] = page.total_pages
+        info |= dict(self.changed)
+        return info if self.keys is None else {key: info[key] for key in self.keys if key in info}
 
 
-def asked_page(query: Mapping[str, str]) -> int:
-    """The page that is asked for; `PageError` if it is none."""
+def requested_page(query: Mapping[str, str]) -> int:
+    """The requested page number; raises `PageError` if it is invalid."""
     return _positive(query, "page", 1)
 
 

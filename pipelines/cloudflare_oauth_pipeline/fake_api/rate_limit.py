@@ -1,4 +1,4 @@
-"""Cloudflare's quota: so many requests a window, and a block for whoever asks for more."""
+"""Cloudflare's rate limit: a number of requests per window, and a block for clients that exceed it."""
 
 import math
 import time
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Allowance:
-    """What the quota says to one request."""
+    """The rate limit's verdict on one request; `retry_after_seconds` is None if it is allowed."""
 
     headers: dict[str, str]
     retry_after_seconds: int | None
 
 
 class RateLimit:
-    """Counts requests, and tells true headers; only an enforced one ever says no.
+    """Counts requests per window and reports what is left; refuses requests only if `enforced`.
 
-    A window starts with its first request. Going over the limit blocks until the window ends,
-    or for `block_seconds` if given, as Cloudflare does for its 300.
+    A window starts with its first request. Exceeding the limit blocks every request until the window
+    ends, or for `block_seconds` if given, as Cloudflare does for 300 seconds.
 
-    `used_by_others` requests of every window are gone before the first one arrives:
-    the quota is shared with the dashboard and the user's other tools.
+    `used_by_others` requests of every window are spent before the first one arrives:
+    the dashboard and the user's other tools share the limit.
     """
 
     def __init__(
@@ -44,38 +44,38 @@ class RateLimit:
         self.has_headers = has_headers
         self.has_retry_after = has_retry_after
         self.violations: list[float] = []
-        """When requests were made that the quota did not allow, by the clock."""
+        """The times, by the clock, of the requests that were refused."""
         self.windows: list[int] = []
-        """How many requests were made in each window, the present one last."""
+        """The number of requests allowed in each window, the current one last."""
         self._clock = clock
         self._window_ends = -math.inf
         self._blocked_until = -math.inf
 
     def spend(self) -> Allowance:
-        """Count one request."""
-        now = self._clock()
+        """Count one request, and allow or refuse it."""
         if not self.enforced:
             return Allowance(self._headers(self.limit - self.used_by_others, self.window_seconds), None)
+        now = self._clock()
         if now < self._blocked_until:
-            return self._violated(now)
+            return self._refuse(now)
         if now >= self._window_ends:
             self._window_ends = now + self.window_seconds
             self.windows.append(0)
-        self.windows[-1] += 1
         left = self.limit - self.used_by_others - self.windows[-1]
-        if left < 0:
+        if left <= 0:
             self._blocked_until = (
                 self._window_ends if self.block_seconds is None else now + self.block_seconds
             )
             self._window_ends = self._blocked_until
-            return self._violated(now)
-        return Allowance(self._headers(left, self._window_ends - now), None)
+            return self._refuse(now)
+        self.windows[-1] += 1
+        return Allowance(self._headers(left - 1, self._window_ends - now), None)
 
-    def _violated(self, now: float) -> Allowance:
+    def _refuse(self, now: float) -> Allowance:
         self.violations.append(now)
         left_seconds = self._blocked_until - now
         headers = self._headers(0, left_seconds)
-        # a client that comes back after the seconds it was told must not be too early
+        # Rounded up, so that a client that waits for exactly that long does not come back too early.
         retry_after = math.ceil(left_seconds)
         if self.has_retry_after:
             headers["retry-after"] = str(retry_after)
@@ -91,5 +91,5 @@ class RateLimit:
 
 
 def unlimited() -> RateLimit:
-    """Cloudflare's numbers in the headers, and never a refusal."""
+    """A rate limit with Cloudflare's numbers in the headers that never refuses a request."""
     return RateLimit(enforced=False)

@@ -1,4 +1,4 @@
-"""What the bundled API was asked, in the order it was asked."""
+"""The log of requests that reached the fake API, in order of arrival."""
 
 import threading
 from dataclasses import dataclass
@@ -6,40 +6,44 @@ from dataclasses import dataclass
 
 @dataclass
 class LoggedRequest:
-    """One request, from its arrival on."""
+    """One request; `status` and `answered_at` are filled in when its response is sent."""
 
     method: str
     path: str
-    """Below the base URL: `/accounts`."""
+    """Relative to the base URL: `/accounts`."""
     query: dict[str, str]
     headers: dict[str, str]
-    """By name in lower case."""
+    """By lower-case name."""
     account_id: str | None
     port: int | None
-    """The port it came from: one for each connection."""
+    """The client's port: one per connection."""
     time: float
-    """When it arrived, in monotonic seconds."""
+    """When the request arrived, in monotonic seconds."""
     status: int | None = None
-    """None as long as there is no answer, and for good if there never is one."""
+    """None until there is a response, and for good if none is ever sent."""
     answered_at: float | None = None
-    """When sending the answer began, in monotonic seconds."""
+    """When sending the response began, in monotonic seconds."""
 
 
 class RequestLog(list[LoggedRequest]):
-    """The requests so far."""
+    """The requests so far, oldest first."""
 
     def __init__(self) -> None:
         super().__init__()
         self._arrival = threading.Condition()
 
-    def arrive(self, request: LoggedRequest) -> None:
-        """Log a request, and wake whoever waits for it."""
+    def record(self, request: LoggedRequest) -> None:
+        """Append a request and wake the threads that wait for one."""
         with self._arrival:
             self.append(request)
             self._arrival.notify_all()
 
     def wait_for(self, count: int, timeout_seconds: float = 10) -> None:
-        """Return once so many requests have arrived; `TimeoutError` if they do not."""
+        """Block until `count` requests have arrived.
+
+        Raises:
+            TimeoutError: fewer arrived in time.
+        """
         with self._arrival:
             if not self._arrival.wait_for(lambda: len(self) >= count, timeout_seconds):
                 raise TimeoutError(f"{len(self)} requests arrived in {timeout_seconds} s, not {count}")
@@ -49,13 +53,13 @@ class RequestLog(list[LoggedRequest]):
         return [request for request in self if request.account_id == account_id]
 
     def paths(self) -> list[str]:
-        """What was asked for, without the queries."""
+        """The path of every request, without its query."""
         return [request.path for request in self]
 
     def most_at_once(self) -> int:
-        """How many requests were waiting for their answers at the same time, at most.
+        """The largest number of requests that waited for a response at the same time.
 
-        Only an API with a latency keeps anyone waiting; without one, it is 1.
+        Without `latency_seconds` responses are immediate, so that this is 1.
         """
         moments = [(request.time, 1) for request in self]
         moments += [(request.answered_at, -1) for request in self if request.answered_at is not None]

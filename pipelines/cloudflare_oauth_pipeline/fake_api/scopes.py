@@ -1,20 +1,20 @@
 """Cloudflare's catalogue of OAuth scopes, as `GET /oauth/scopes` lists it.
 
 A scope is a resource and an action: `workers-scripts.write`. The resources are those of API token
-permissions. The protocol's own scopes are not in the catalogue, though clients have them.
+permissions. The protocol's own scopes are not in the catalogue, although clients have them.
 """
 
 from typing import Any
 
 PROTOCOL_SCOPES = ("openid", "offline_access")
-"""Added and taken away by Cloudflare as grant and response types ask for them."""
+"""Scopes that Cloudflare adds and removes to match a client's grant and response types."""
 
 ACCOUNT = "com.cloudflare.api.account"
 ZONE = "com.cloudflare.api.account.zone"
 USER = "com.cloudflare.api.user"
 BUCKET = "com.cloudflare.edge.r2.bucket"
 
-# a resource without actions has `read` and `write`
+# Category, type of the resource, and `resource:action,…`; without actions: `read` and `write`.
 RESOURCES: list[tuple[str, str, str]] = [
     ("Account & Billing", USER, "user-details memberships api-tokens"),
     (
@@ -105,7 +105,7 @@ RESOURCES: list[tuple[str, str, str]] = [
     ("Email & Messaging", ZONE, "email-routing-rule"),
 ]
 
-WRITTEN_SO = {
+SPELLINGS = {
     "ai": "AI",
     "aiaudit": "AI Audit",
     "aig": "AI Gateway",
@@ -145,23 +145,23 @@ WRITTEN_SO = {
 
 def _catalogue() -> list[dict[str, Any]]:
     scopes = []
-    for category, acts_upon, resources in RESOURCES:
+    for category, resource_type, resources in RESOURCES:
         for entry in resources.split():
             resource, _, actions = entry.partition(":")
             for action in (actions or "read,write").split(","):
                 scopes.append(
                     {
                         "id": f"{resource}.{action}",
-                        "name": f"{_written(resource)} {_written(action.replace('_', '-'))}",
+                        "name": f"{_display_name(resource)} {_display_name(action.replace('_', '-'))}",
                         "category": category,
-                        "scopes": [acts_upon],
+                        "scopes": [resource_type],
                     }
                 )
     return scopes
 
 
-def _written(slug: str) -> str:
-    return " ".join(WRITTEN_SO.get(word, word.capitalize()) for word in slug.split("-"))
+def _display_name(slug: str) -> str:
+    return " ".join(SPELLINGS.get(word, word.capitalize()) for word in slug.split("-"))
 
 
 OAUTH_SCOPES = _catalogue()

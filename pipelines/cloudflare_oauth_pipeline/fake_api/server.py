@@ -1,4 +1,4 @@
-"""The bundled API on a free port of this machine."""
+"""Runs the fake API on a free loopback port."""
 
 import asyncio
 import socket
@@ -17,10 +17,10 @@ from .wire import WireProtocol
 
 
 class FakeApi:
-    """Cloudflare's API over an organisation, for as long as the `with` block lasts.
+    """Serves an organisation through Cloudflare's API for the duration of a `with` block.
 
-    Leaving the block hangs up on whoever is still connected, and raises what a callback
-    raised or the server did wrong: a broken double must not pass for a broken API.
+    Leaving the block aborts open connections and raises the first exception from a callback or
+    from a bug in the server: a broken test double must not pass for a misbehaving API.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class FakeApi:
         self.behaviour = Behaviour() if behaviour is None else behaviour
         self.requests = RequestLog()
         self.port = port
-        """The port it listens on; 0 is any free one, known once the block is entered."""
+        """The port it listens on; 0 picks a free one, known once the block is entered."""
         self._api = Api(self.organisation, self.behaviour, self.requests)
         self._running: _Running | None = None
 
@@ -42,7 +42,7 @@ class FakeApi:
         return f"http://127.0.0.1:{self.port}{BASE_PATH}"
 
     def __enter__(self) -> Self:
-        # from here on connections are accepted, answered as soon as the thread runs
+        # The kernel accepts connections from here on; they are served as soon as the thread runs.
         listening = _listening_socket(self.port)
         self.port = listening.getsockname()[1]
         self._running = _Running(self._api, listening)
@@ -63,14 +63,14 @@ class FakeApi:
 
 
 class _Running:
-    """A thread with an event loop that serves."""
+    """A thread whose event loop serves the API."""
 
     def __init__(self, api: Api, listening: socket.socket) -> None:
         self._api = api
         self._listening = listening
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
-        self.thread = threading.Thread(target=self._run, name="bundled API", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="fake API", daemon=True)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -94,7 +94,7 @@ class _Running:
         )
         config.load()
         state = ServerState()
-        # not uvicorn.Server: it looks only ten times a second whether to stop, and waits for open requests
+        # Not uvicorn.Server: it checks only ten times a second whether to stop, and waits for open requests.
         server = await self._loop.create_server(
             lambda: WireProtocol(config, state, {}, self._loop), sock=self._listening
         )
@@ -104,7 +104,7 @@ class _Running:
 
 
 def _listening_socket(port: int) -> socket.socket:
-    # with the protocol named, asyncio turns Nagle's algorithm off; without, every answer costs 40 ms
+    # asyncio turns off Nagle's algorithm only if the protocol is named; with it, every response takes 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
@@ -113,7 +113,7 @@ def _listening_socket(port: int) -> socket.socket:
 
 
 async def _hang_up(state: ServerState) -> None:
-    """Abort every connection, then end what still runs for them."""
+    """Abort every connection, then cancel the tasks that still serve them."""
     for connection in list(state.connections):
         if isinstance(connection, WireProtocol):
             connection.transport.abort()

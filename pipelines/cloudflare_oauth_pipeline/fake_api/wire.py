@@ -1,4 +1,4 @@
-"""How an answer gets onto the connection, or does not."""
+"""Sends a response over the connection in whole, in part or not at all."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ from typing import cast
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .envelope import Delivery, Reply
+from .envelope import Delivery, Response
 
-# closing with a linger time of zero sends RST instead of FIN
+# Closing with a linger time of zero sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class WireProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which lets the application at the connection under it.
+    """uvicorn's HTTP/1.1 protocol that also gives the application the connection's transport.
 
-    An ASGI server takes care that no answer is cut short; here some have to be.
+    An ASGI server never cuts a response short; the fake API must be able to.
     """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -27,25 +27,25 @@ class WireProtocol(H11Protocol):
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
             scope["extensions"] = {"transport": transport}
-            # a request that is still being served when the server stops ends here, without a traceback
+            # A request that is in progress when the server stops ends here, without a traceback.
             with contextlib.suppress(asyncio.CancelledError):
                 await application(scope, receive, send)
 
         self.app = with_transport
 
 
-async def deliver(answer: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send an answer the way it is to be sent."""
+async def deliver(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response as its `delivery` says."""
     transport = cast(asyncio.Transport, scope["extensions"]["transport"])
-    match answer.delivery:
+    match response.delivery:
         case Delivery.WHOLE:
-            await send(_start(answer))
-            await send({"type": "http.response.body", "body": answer.body})
+            await send(_start(response))
+            await send({"type": "http.response.body", "body": response.body})
         case Delivery.DRIPPED:
-            await send(_start(answer))
-            await _drip(answer, transport, send)
+            await send(_start(response))
+            await _drip(response, transport, send)
         case Delivery.TRUNCATED:
-            transport.write(_head(answer) + answer.body[: len(answer.body) // 2])
+            transport.write(_head(response) + response.body[: len(response.body) // 2])
             transport.close()
             await _disconnected(receive)
         case Delivery.CLOSED:
@@ -60,16 +60,16 @@ async def deliver(answer: Reply, scope: Scope, receive: Receive, send: Send) -> 
             await _disconnected(receive)
 
 
-def _start(answer: Reply) -> Message:
-    return {"type": "http.response.start", "status": answer.status, "headers": _headers(answer)}
+def _start(response: Response) -> Message:
+    return {"type": "http.response.start", "status": response.status, "headers": _headers(response)}
 
 
-def _headers(answer: Reply) -> list[tuple[bytes, bytes]]:
+def _headers(response: Response) -> list[tuple[bytes, bytes]]:
     headers = {
-        "content-type": answer.content_type,
-        "content-length": str(len(answer.body)),
+        "content-type": response.content_type,
+        "content-length": str(len(response.body)),
         "server": "cloudflare",
-        **answer.headers,
+        **response.headers,
     }
     return [
         (name.encode("latin-1"), value.encode("latin-1"))
@@ -78,18 +78,18 @@ def _headers(answer: Reply) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _head(answer: Reply) -> bytes:
-    lines = [b"HTTP/1.1 %d " % answer.status, *(b"%s: %s" % header for header in _headers(answer))]
+def _head(response: Response) -> bytes:
+    lines = [b"HTTP/1.1 %d " % response.status, *(b"%s: %s" % header for header in _headers(response))]
     return b"\r\n".join([*lines, b"", b""])
 
 
-async def _drip(answer: Reply, transport: asyncio.Transport, send: Send) -> None:
-    for start in range(0, len(answer.body), answer.drip_bytes):
+async def _drip(response: Response, transport: asyncio.Transport, send: Send) -> None:
+    for start in range(0, len(response.body), response.drip_bytes):
         if transport.is_closing():
             break
-        part = answer.body[start : start + answer.drip_bytes]
+        part = response.body[start : start + response.drip_bytes]
         await send({"type": "http.response.body", "body": part, "more_body": True})
-        await asyncio.sleep(answer.drip_pause_seconds)
+        await asyncio.sleep(response.drip_pause_seconds)
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -1,81 +1,47 @@
-"""What a sync came to: counted while it runs, shown at the end, judged by the exit code."""
+"""The result of a sync: counted from its events, printed at its end, judged by its exit code."""
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from cloudflare_oauth import events
+from cloudflare_oauth.inventory import new_sync_id
 
 CLIENT_COUNTS = ("listed", "created", "updated", "deleted", "unchanged", "baseline", "rejected")
 
 
 class ExitCode(IntEnum):
-    """What a scheduler sees."""
+    """The exit codes of `cloudflare-oauth`."""
 
     COMPLETE = 0
     FAILED = 1
     USAGE = 2
     PARTIAL = 3
     FOUND = 4
-    # As every shell says it; outside the contract of the others.
+    # The code that shells use for Ctrl-C.
     INTERRUPTED = 130
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Counts of one sync; an observer of the source, which may be told from two threads.
+    """The result of a sync.
 
-    If requests are made on a thread of this process, that one counts them, and the one that compares counts
-    accounts; so no counter has two writers.
+    `status` is `complete`, `partial` or `failed`; `accounts` has the number of accounts by status, `clients`
+    the number of clients by what became of them; times are in seconds.
     """
 
     sync_id: str
-    total_accounts: int = 0
-    accounts: Counter[str] = field(default_factory=Counter)
-    clients: Counter[str] = field(default_factory=Counter)
-    problems: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    waited_seconds: float = 0.0
-    started: float = field(default_factory=time.monotonic)
-    duration_seconds: float = 0.0
-    failed: bool = False
-    partial: bool = False
-    usable_answers: int = 0
-    accounts_loaded: int = 0
-
-    def observe(self, event: events.Event) -> None:
-        """Count an event of the source."""
-        match event:
-            case events.AccountsFound(accounts):
-                self.total_accounts = accounts
-            case events.RequestDone(http_status, retry):
-                self.requests += 1
-                self.retries += retry
-                self.rate_limited += http_status == 429
-                # Anything but a refusal of the credentials shows that they and the API are good.
-                self.usable_answers += http_status is not None and http_status != 401
-            case events.Waiting(seconds, _):
-                self.waited_seconds += seconds
-            case events.AccountDone(row):
-                self.accounts[row["status"]] += 1
-                self.clients.update({name: row[name] for name in CLIENT_COUNTS})
-                if row.get("error_message"):
-                    self.problems.append(row)
-            case events.Warned(message, partial):
-                self.warnings.append(message)
-                self.partial = self.partial or partial
-
-    @property
-    def status(self) -> str:
-        """`complete`, `partial` or `failed`."""
-        if self.failed or (self.problems and not self.usable_answers):
-            return "failed"
-        return "partial" if self.problems or self.partial else "complete"
+    status: str
+    accounts: Mapping[str, int]
+    clients: Mapping[str, int]
+    requests: int
+    retries: int
+    rate_limited: int
+    waited_seconds: float
+    duration_seconds: float
 
     @property
     def exit_code(self) -> ExitCode:
@@ -86,20 +52,85 @@ class Summary:
             "failed": ExitCode.FAILED,
         }[self.status]
 
-    def finish(self) -> None:
-        """Stop the clock."""
-        self.duration_seconds = time.monotonic() - self.started
-
     def as_json(self) -> dict[str, Any]:
         """The summary as `sync --format json` prints it."""
         return {
             "sync_id": self.sync_id,
             "status": self.status,
-            "accounts": dict(sorted(self.accounts.items())),
-            "clients": {name: self.clients[name] for name in CLIENT_COUNTS},
+            "accounts": dict(self.accounts),
+            "clients": dict(self.clients),
             "requests": self.requests,
             "retries": self.retries,
             "rate_limited": self.rate_limited,
             "waited_seconds": round(self.waited_seconds, 3),
             "duration_seconds": round(self.duration_seconds, 3),
         }
+
+
+@dataclass
+class Tally:
+    """Counts the events of one sync while it runs.
+
+    If the reader is a thread of this process, that thread reports requests and the main thread reports
+    accounts, so no counter has two writers.
+    """
+
+    sync_id: str = field(default_factory=new_sync_id)
+    total_accounts: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    clients: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    waited_seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    accounts_loaded: int = 0
+    failed: bool = False
+    _problems: int = 0
+    _is_partial: bool = False
+    _usable_responses: int = 0
+
+    def observe(self, event: events.Event) -> None:
+        """Count an event."""
+        match event:
+            case events.AccountsFound(accounts):
+                self.total_accounts = accounts
+            case events.RequestDone(http_status, retry):
+                self.requests += 1
+                self.retries += retry
+                self.rate_limited += http_status == 429
+                # Any status but 401 shows that the API can be reached and accepts the credentials.
+                self._usable_responses += http_status is not None and http_status != 401
+            case events.Waiting(seconds, _):
+                self.waited_seconds += seconds
+            case events.AccountDone(status=status):
+                self.accounts[status] += 1
+                self.clients.update({name: getattr(event, name) for name in CLIENT_COUNTS})
+                self._problems += event.error_message is not None
+            case events.Warned(_, partial):
+                self._is_partial = self._is_partial or partial
+
+    def mark_loaded(self) -> None:
+        """Note that everything read so far is loaded."""
+        self.accounts_loaded = self.accounts.total()
+
+    @property
+    def status(self) -> str:
+        """`complete`, `partial` or `failed`."""
+        if self.failed or (self._problems and not self._usable_responses):
+            return "failed"
+        return "partial" if self._problems or self._is_partial else "complete"
+
+    def summary(self) -> Summary:
+        """The result so far."""
+        return Summary(
+            sync_id=self.sync_id,
+            status=self.status,
+            accounts=dict(sorted(self.accounts.items())),
+            clients={name: self.clients[name] for name in CLIENT_COUNTS},
+            requests=self.requests,
+            retries=self.retries,
+            rate_limited=self.rate_limited,
+            waited_seconds=self.waited_seconds,
+            duration_seconds=time.monotonic() - self.started,
+        )

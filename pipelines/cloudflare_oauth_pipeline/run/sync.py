@@ -1,170 +1,132 @@
 """The main job: one sync of everything the credentials can see into one dataset."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import chain
+from contextlib import AbstractContextManager, ExitStack, closing
 
-from dlt.pipeline.exceptions import PipelineStepFailed
+from cloudflare_oauth import (
+    InterruptedSyncError,
+    SyncSettings,
+    create_tables,
+    events,
+    resolve_settings,
+)
+from cloudflare_oauth.inventory import Inventory, StoredState, read_stored_state
+from cloudflare_oauth.reading import OpenReader, Reader
 
-from cloudflare_oauth import CloudflareOAuthError, Limits, events
-from cloudflare_oauth.configuration import checked_account_ids, resolve_connection
-from cloudflare_oauth.inventory.run import DEFAULT_MAX_DELETE_FRACTION, Options, new_sync_id
-from cloudflare_oauth.reading.reader import OpenReader, Reader, Settings
-from cloudflare_oauth.settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE
-from cloudflare_oauth.source import rows_to_write, take_inventory
-
-from ..analysis.views import update_views
+from ..analysis.views import renew_views
 from ..analysis.waivers import Waiver
-from ..destinations import adapter as capabilities
-from ..destinations.duckdb_memory import DuckDBMemory
-from ..destinations.pipeline import causes, explained, open_for_reading, open_pipeline
-from ..destinations.row_fitting import fitting
+from ..destinations.pipeline import open_for_reading, open_for_writing
 from ..destinations.target import Target
-from ..errors import InterruptedSyncError
-from . import batching as batches
-from .summary import Summary
+from .batching import batches
+from .summary import Summary, Tally
 
 
 def sync(
     target: Target | None = None,
+    settings: SyncSettings | None = None,
     *,
-    account_ids: Sequence[str] | None = None,
-    exclude_account_ids: Sequence[str] = (),
-    api_token: str | None = None,
-    base_url: str | None = None,
-    concurrency: int = DEFAULT_CONCURRENCY,
-    quota_share: float = DEFAULT_QUOTA_SHARE,
-    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION,
-    resume_within: timedelta | None = None,
     waivers: Sequence[Waiver] = (),
     dry_run: bool = False,
     batch_rows: int | None = None,
-    limits: Limits | None = None,
-    observed_at: datetime | None = None,
     open_reader: OpenReader | None = None,
     observer: events.Observer = events.ignore,
-    summary: Summary | None = None,
+    tally: Tally | None = None,
 ) -> Summary:
     """Make the dataset equal to what Cloudflare holds.
 
     Args:
-        resume_within: accounts that were read and loaded completely so recently are left out.
-        waivers: hold in the view of findings, until the next sync.
-        batch_rows: load what has been read after so many rows; as `batches` says by default.
+        target: the dataset; by default a DuckDB file in the current folder.
+        settings: what to read, as whom and how; missing values are looked up as `resolve_settings` says.
+        waivers: shown by the view of findings until the next sync.
         dry_run: compare and count, and write nothing.
-        observed_at: when what is new counts as first seen, and accounts as read; now by default.
-        open_reader: where requests are made; on a thread of this process by default. It is opened
-            when the dataset is.
-        observer: is told what happens, from more than one thread.
-        summary: counts into this one, which so tells how far a failed sync came.
+        batch_rows: load after so many rows have been read; by default as in `batching`.
+        open_reader: opens the reader, on a thread of this process by default.
+        observer: receives progress events, from more than one thread.
+        tally: counts the events, and so tells how far a failed sync came.
 
     Returns:
-        The summary; `status` and `exit_code` say whether every account was read and loaded.
+        The summary; `status` and `exit_code` tell whether every account was read and loaded.
 
     Raises:
-        CloudflareOAuthError: the settings cannot be used, or the accounts cannot be listed.
-        SyncError: the destination is unknown, busy or refuses.
+        ConfigurationError: a setting or the destination cannot be used.
+        CloudflareError: the accounts cannot be listed.
+        DestinationError: the destination is busy or refuses.
+        InterruptedSyncError: Ctrl-C was pressed.
     """
     target = target or Target()
-    summary = summary or Summary(new_sync_id())
+    tally = tally or Tally()
+    settings = resolve_settings(settings or SyncSettings())
 
     def observe(event: events.Event) -> None:
-        summary.observe(event)
+        tally.observe(event)
         observer(event)
 
-    connection = resolve_connection(account_ids=account_ids, api_token=api_token, base_url=base_url)
-    settings = Settings(
-        connection=connection, concurrency=concurrency, quota_share=quota_share, limits=limits
-    )
-    options = Options(
-        account_ids=connection.account_ids,
-        exclude_account_ids=checked_account_ids(exclude_account_ids),
-        max_delete_fraction=max_delete_fraction,
-        observer=observe,
-        sync_id=summary.sync_id,
-        observed_at=observed_at,
-        resume_since=datetime.now(UTC) - resume_within if resume_within else None,
-    )
-
     try:
-        with explained(target), _unwrapped(summary):
-            reading = (open_reader or _open_reader_thread)(settings, observe)
-            if dry_run:
-                _compare(target, reading, options)
-            else:
-                _load(target, reading, options, summary, batch_rows, waivers)
+        reader = (open_reader or _open_reader_thread)(settings, observe)
+        if dry_run:
+            _compare(target, settings, reader, observe, tally)
+        else:
+            _load(target, settings, reader, observe, tally, waivers, batch_rows)
+    except KeyboardInterrupt:
+        tally.failed = True
+        loaded = f"{tally.accounts_loaded} of {tally.total_accounts} accounts were loaded"
+        raise InterruptedSyncError(f"interrupted: {loaded}; the next sync does the rest") from None
     except BaseException:
-        summary.failed = True
+        tally.failed = True
         raise
-    finally:
-        summary.finish()
-    return summary
-
-
-def _open_reader_thread(settings: Settings, observer: events.Observer) -> AbstractContextManager[Reader]:
-    # Imported late: who reads in another process does without the libraries that this takes.
-    from cloudflare_oauth.reading.thread import open_reader_thread
-
-    return open_reader_thread(settings, observer)
+    return tally.summary()
 
 
 def _load(
     target: Target,
-    reading: AbstractContextManager[Reader],
-    options: Options,
-    summary: Summary,
-    batch_rows: int | None,
+    settings: SyncSettings,
+    opening_reader: AbstractContextManager[Reader],
+    observe: events.Observer,
+    tally: Tally,
     waivers: Sequence[Waiver],
+    batch_rows: int | None,
 ) -> None:
-    """Renew the views and load whole accounts, batch by batch, while the next ones are being read."""
-    with open_pipeline(target) as pipeline, reading as reader:
-        # What is stored decides what to resume; and only of DuckDB nobody else can write any more.
-        if options.resume_since is None and target.destination == "duckdb":
-            reader.prefetch(options.exclude_account_ids)
-        for limit in capabilities.limits(pipeline):
-            options.observer(events.Warned(limit, partial=False))
-        # Who has configured a database of their own has set what it may take.
-        memory = DuckDBMemory(pipeline) if target.duckdb_file else None
-        with closing(rows_to_write(pipeline, reader, options)) as pieces:
-            pieces_to_load = fitting(pieces, pipeline)
-            if memory:
-                pieces_to_load = memory.while_reading(pieces_to_load)
-            first = next(pieces_to_load)
-            # The first answers are on their way: time to import Arrow and, as all tables exist, for views.
-            from ..destinations.arrow_loader import load
-
-            for problem in update_views(pipeline, waivers):
-                options.observer(events.Warned(problem, partial=False))
-            for batch in batches.cut(chain([first], pieces_to_load), rows=batch_rows):
-                load(pipeline, memory.while_extracted(batch) if memory else batch)
-                if memory:
-                    memory.after_load()
-                summary.accounts_loaded = summary.accounts.total()
+    with open_for_writing(target) as (pipeline, adapter), opening_reader as reader:
+        if adapter.excludes_other_writers and settings.resume_within is None:
+            # What is read now cannot be older than what is stored. (What to resume is known from there.)
+            reader.prefetch()
+        _warn(observe, adapter.warnings(pipeline))
+        stored = read_stored_state(pipeline)
+        inventory = Inventory(reader, stored, settings, observer=observe, sync_id=tally.sync_id)
+        with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
+            for batch in batches(adapter.fit(pieces), rows=batch_rows):
+                adapter.load(pipeline, batch)
+                tally.mark_loaded()
+        _warn(observe, renew_views(pipeline, adapter, waivers))
 
 
-def _compare(target: Target, reading: AbstractContextManager[Reader], options: Options) -> None:
+def _compare(
+    target: Target,
+    settings: SyncSettings,
+    opening_reader: AbstractContextManager[Reader],
+    observe: events.Observer,
+    tally: Tally,
+) -> None:
     """Take the inventory for its counts alone."""
     file = target.duckdb_file
     with ExitStack() as stack:
-        # DuckDB would make a file that is not there.
-        is_new = file is not None and not file.exists()
-        pipeline = None if is_new else stack.enter_context(open_for_reading(target))
-        reader = stack.enter_context(reading)
-        for _ in take_inventory(pipeline, reader, options):
+        stored = StoredState()
+        # DuckDB would create a file that is not there.
+        if file is None or file.exists():
+            pipeline, _ = stack.enter_context(open_for_reading(target))
+            stored = read_stored_state(pipeline)
+        reader = stack.enter_context(opening_reader)
+        for _ in Inventory(reader, stored, settings, observer=observe, sync_id=tally.sync_id).take():
             pass
 
 
-@contextmanager
-def _unwrapped(summary: Summary) -> Iterator[None]:
-    """Raise what the source raised, or that the user interrupted, not what dlt wrapped around it."""
-    try:
-        yield
-    except (PipelineStepFailed, KeyboardInterrupt) as failure:
-        for cause in causes(failure):
-            if isinstance(cause, CloudflareOAuthError):
-                raise cause from None
-            if isinstance(cause, KeyboardInterrupt):
-                loaded = f"{summary.accounts_loaded} of {summary.total_accounts} accounts were loaded"
-                raise InterruptedSyncError(f"interrupted: {loaded}; the next sync does the rest") from None
-        raise
+def _open_reader_thread(settings: SyncSettings, observer: events.Observer) -> AbstractContextManager[Reader]:
+    # Not at the top: the command line reads in another process, and never needs the HTTP libraries.
+    from cloudflare_oauth.reading import open_reader_thread
+
+    return open_reader_thread(settings, observer)
+
+
+def _warn(observe: events.Observer, sentences: Iterator[str]) -> None:
+    for sentence in sentences:
+        observe(events.Warned(sentence, partial=False))

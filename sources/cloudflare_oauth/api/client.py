@@ -1,4 +1,4 @@
-"""Cloudflare's API over HTTP, read-only: one request, tried again while that may help."""
+"""A read-only client of Cloudflare's API: one request, repeated while that may help."""
 
 import ssl
 import time
@@ -14,24 +14,25 @@ import tenacity
 
 from .. import events
 from ..errors import NotFoundError, RequestFailedError
-from ..settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits, is_loopback
+from ..settings import SyncSettings, is_loopback
+from .endpoint import Endpoint
 from .rate_limit import SHORTEST_WAIT_SECONDS, RateLimit, RateLimitError
 from .responses import ApiResponse, TemporaryError, checked, retry_after_seconds
 
 USER_AGENT = "cloudflare-oauth-clients"
-# Longer than most pauses between two requests over one connection; who has closed it meanwhile is noticed.
+# Longer than most pauses between two requests on a connection; httpx notices one that was closed meanwhile.
 KEEP_ALIVE_SECONDS = 60.0
 RATE_LIMIT = "Cloudflare's rate limit (429)"
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    # It reads all certificates of the machine, so one is enough for all connections.
+    # Loading the certificates of the machine takes long, so all connections share them.
     return httpx.create_ssl_context()
 
 
 def warm_up() -> None:
-    """Load what the first client would otherwise have to wait for."""
+    """Load in advance what the first request would otherwise wait for."""
     # httpx imports it when it is first used.
     import httpcore  # noqa: F401
 
@@ -40,9 +41,9 @@ def warm_up() -> None:
 
 @dataclass
 class Usage:
-    """Requests made for one purpose, how many of them repeated a failed one, and seconds held back.
+    """Requests made for one purpose, and how many of them repeated a failed one.
 
-    `waited_seconds` is the time that they waited for the quota, all of them together.
+    `waited_seconds` is the sum of the times that they were held back by the rate limit.
     """
 
     requests: int = 0
@@ -51,30 +52,25 @@ class Usage:
 
 
 class CloudflareClient:
-    """Asks Cloudflare's API. It can only GET.
+    """Sends GET requests to Cloudflare's API, at most `concurrency` at once.
 
-    No redirect is followed, so the credentials reach no host but the connection's.
+    It follows no redirect, so the credentials reach no host but the configured one.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        concurrency: int = DEFAULT_CONCURRENCY,
-        limits: Limits | None = None,
-        quota_share: float = DEFAULT_QUOTA_SHARE,
-        observer: events.Observer = events.ignore,
-    ) -> None:
-        self.limits = limits or Limits()
-        self.quota = RateLimit(quota_share, lambda seconds, reason: observer(events.Waiting(seconds, reason)))
-        self._slots = anyio.CapacityLimiter(concurrency)
+    def __init__(self, settings: SyncSettings, observer: events.Observer = events.ignore) -> None:
+        connection = settings.connection
+        self.limits = settings.limits
+        self.rate_limit = RateLimit(
+            settings.quota_share, lambda seconds, reason: observer(events.Waiting(seconds, reason))
+        )
+        self._slots = anyio.CapacityLimiter(settings.concurrency)
         self._observer = observer
         self._secrets = connection.credentials.secrets
         self._base_url = connection.base_url
         self._host = httpx.URL(connection.base_url).host
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
-        # The pool: a client for each connection. httpx's own pool looks at all of its connections several
-        # times a request, which takes as long as all the rest.
+        # A client for each connection: httpx's own pool inspects all of its connections several times per
+        # request, which takes as long as everything else together.
         self._connections = [
             httpx.AsyncClient(
                 headers=connection.credentials.headers | headers,
@@ -82,13 +78,13 @@ class CloudflareClient:
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
                 follow_redirects=False,
                 verify=_ssl_context(),
-                # A proxy named in the environment is for the outside, not for this machine.
+                # A proxy from the environment is for other machines, not for this one.
                 trust_env=not is_loopback(self._host),
             )
-            for _ in range(concurrency)
+            for _ in range(settings.concurrency)
         ]
         self._idle = list(self._connections)
-        # In a row, of any account.
+        # In a row, over all accounts.
         self._unanswered = self._refused = 0
         self._answered_at = time.monotonic()
 
@@ -104,30 +100,28 @@ class CloudflareClient:
         for http in self._connections:
             await http.aclose()
 
-    async def get(self, path: str, params: dict[str, int], *, subject: str, usage: Usage) -> ApiResponse:
-        """Get one answer, trying again what may pass.
+    async def get(self, endpoint: Endpoint, params: dict[str, int], usage: Usage) -> ApiResponse:
+        """Get one response, repeating requests whose failure may be temporary.
 
-        Source: `GET {base_url}{path}`.
+        Source: `GET {base_url}{endpoint.path}`.
 
         Args:
-            path: below the base URL, already quoted.
-            subject: what the request is about, for messages: `account 023e…`.
             usage: counts the requests made.
 
         Raises:
             AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
-            RequestFailedError: any other answer, or none, after the last attempt.
+            RequestFailedError: any other response, or none, after the last attempt.
         """
         try:
             async for attempt in self._attempts():
                 with attempt:
                     retry = attempt.retry_state.attempt_number > 1
-                    response = await self._send(path, params, subject, usage, retry=retry)
-                    return self._checked(response, subject)
+                    response = await self.send(endpoint, params, usage, retry=retry)
+                    return self._checked(response, endpoint)
         except TemporaryError as error:
             raise RequestFailedError(str(error), http_status=error.http_status, code=error.code) from None
         except RateLimitError as error:
-            raise RequestFailedError(f"{subject}: {error}; sync again then") from None
+            raise RequestFailedError(f"{endpoint.subject}: {error}; sync again then") from None
         raise AssertionError("tenacity ended without an outcome")
 
     def _attempts(self) -> tenacity.AsyncRetrying:
@@ -144,18 +138,18 @@ class CloudflareClient:
             asked_seconds = error.retry_after_seconds if isinstance(error, TemporaryError) else None
             is_limited = isinstance(error, TemporaryError) and error.http_status == 429
             if is_limited and asked_seconds and asked_seconds >= SHORTEST_WAIT_SECONDS:
-                # The quota's gate already holds every request back for as long as was asked.
+                # The rate limit already holds every request back for as long as Cloudflare asked.
                 return 0.0
             seconds = max(asked_seconds or 0.0, backoff(state))
             backed_off_seconds += seconds
             if is_limited:
-                # Nobody said for how long: all wait as long as this one would have waited alone.
-                self.quota.block(seconds, RATE_LIMIT)
+                # Without `Retry-After` all requests wait as long as this one would have waited alone.
+                self.rate_limit.block(seconds, RATE_LIMIT)
                 return 0.0
             return seconds
 
         def is_over(state: tenacity.RetryCallState) -> bool:
-            # tenacity asks for the wait first, so the coming one is already counted.
+            # tenacity asks for the wait first, so the one to come is already counted.
             out_of_time = backed_off_seconds > self.limits.backoff_budget_seconds
             return state.attempt_number >= self.limits.attempts or out_of_time
 
@@ -167,21 +161,29 @@ class CloudflareClient:
             reraise=True,
         )
 
-    async def _send(
-        self, path: str, params: dict[str, int], subject: str, usage: Usage, *, retry: bool
+    async def send(
+        self, endpoint: Endpoint, params: dict[str, int], usage: Usage, *, retry: bool = False
     ) -> httpx.Response:
+        """Send one request, once the rate limit allows it, and count it.
+
+        Raises:
+            TemporaryError: no response arrived.
+            RateLimitError: the rate limit blocks requests for too long.
+            RequestFailedError, NotFoundError: the circuit breaker is open, or the path cannot be requested.
+        """
+        subject = endpoint.subject
         try:
             async with self._slots:
-                self._check_that_it_answers(subject)
+                self._check_circuit(subject)
                 in_line_since = time.monotonic()
-                async with self.quota.request():
+                async with self.rate_limit.request():
                     usage.waited_seconds += time.monotonic() - in_line_since
                     usage.requests += 1
                     usage.retries += retry
                     http_status = None
                     self._unanswered += 1
                     try:
-                        response = await self._answer(path, params)
+                        response = await self._response(endpoint.path, params)
                         http_status = response.status_code
                         self._unanswered, self._answered_at = 0, time.monotonic()
                         self._refused = self._refused + 1 if http_status == 429 else 0
@@ -198,10 +200,10 @@ class CloudflareClient:
                 f"{subject}: {self._host} could not be reached ({_reason(error)}); "
                 "check the network and CLOUDFLARE_BASE_URL"
             ) from None
-        self.quota.learn(response.headers)
+        self.rate_limit.learn(response.headers)
         return response
 
-    def _check_that_it_answers(self, subject: str) -> None:
+    def _check_circuit(self, subject: str) -> None:
         silent_seconds = time.monotonic() - self._answered_at
         reason = None
         if self._refused >= self.limits.refused_in_a_row:
@@ -217,21 +219,21 @@ class CloudflareClient:
         if reason:
             raise RequestFailedError(f"{subject}: not asked, because {reason}")
 
-    async def _answer(self, path: str, params: dict[str, int]) -> httpx.Response:
-        # The one that was used last, so that no more are opened than are needed. The clock starts now, not
-        # when the request got in line.
+    async def _response(self, path: str, params: dict[str, int]) -> httpx.Response:
+        # The connection used last, so that no more are opened than are needed. The clock starts now, not
+        # when the request began to wait for its turn.
         http = self._idle.pop()
         try:
             with anyio.fail_after(self.limits.total_seconds):
-                # In one piece: httpx would take the address apart again for each part.
+                # As one string: httpx would parse and join the URL again for separate parameters.
                 return await http.get(f"{self._base_url}{path}?{urlencode(params)}")
         finally:
             self._idle.append(http)
 
-    def _checked(self, response: httpx.Response, subject: str) -> ApiResponse:
+    def _checked(self, response: httpx.Response, endpoint: Endpoint) -> ApiResponse:
         if response.status_code == 429 and (seconds := retry_after_seconds(response)) is not None:
-            self.quota.block(seconds, RATE_LIMIT)
-        return checked(response, subject, self._secrets)
+            self.rate_limit.block(seconds, RATE_LIMIT)
+        return checked(response, endpoint, self._secrets)
 
 
 def _reason(error: httpx.HTTPError) -> str:

@@ -1,17 +1,17 @@
-"""From pages to a listing that is proven whole, or known not to be.
+"""Turns pages into a listing that is proven whole, or known not to be.
 
-Cloudflare does not document whether its listings can be paged, so nothing is taken on trust:
+Cloudflare does not document whether its listings can be paged, so the listing is proven, not assumed:
 
-- A listing whose first answer holds as many distinct items as `total_count` says is whole.
-- Otherwise pages are read until that many have arrived, or a page brings nothing new: an empty
-  one (the end), or one seen before (a server that ignores `page` would send it for ever).
-- A `total_count` that moves, or that does not equal the number of distinct items, means that the
-  listing changed while it was read, or that the server miscounts: it is read again, at most twice.
-- Without a `total_count` only two readings that agree, each up to an empty page, are proof.
-- A removal and an addition between two pages shift items past the reader without moving
-  `total_count`, and a `total_count` that is too low may be reached before the end. So before
-  anything that was known is called missing, a second reading, up to the page that brings nothing
-  new, has to agree; only a single page that was not full needs no such confirmation.
+- A listing is whole if its first response holds as many distinct items as `total_count` says.
+- Otherwise pages are read until that many items have arrived, or until a page brings nothing new: an empty
+  page (the end), or one seen before (a server that ignores `page` would send it for ever).
+- A `total_count` that moves, or that differs from the number of distinct items, means that the listing
+  changed during the reading, or that the server miscounts: it is read again, at most twice.
+- Without a `total_count`, only two readings that agree, each up to an empty page, are proof.
+- A removal and an addition between two pages shift items past the reader without moving `total_count`, and
+  a `total_count` that is too low may be reached before the end. So before a known item counts as missing, a
+  second reading, up to the page that brings nothing new, has to agree. Only a single page that was not full
+  needs no confirmation.
 """
 
 import json
@@ -23,13 +23,14 @@ import anyio
 
 from ..errors import CloudflareError
 from .client import CloudflareClient, Usage
+from .endpoint import Endpoint
 from .responses import ApiResponse
 
 # The largest page that Cloudflare's documented listings allow.
 PER_PAGE = 50
 READINGS = 3
 PAGES_AT_ONCE = 16
-# 100,000 items; without an end a server could send new ones for ever.
+# 100,000 items. Without a limit a server could send new ones for ever.
 MAX_PAGES = 2_000
 
 
@@ -37,7 +38,7 @@ MAX_PAGES = 2_000
 class Listing:
     """The items of a listing in the API's order, and whether they are proven to be all of them.
 
-    `problem` says what speaks against it; None if and only if the listing is whole.
+    `problem` says what speaks against that; None if and only if the listing is whole.
     `reported_total` is the API's last `total_count`, None if it sent none.
     """
 
@@ -53,7 +54,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: its items, and what it says of all of them and of a full page."""
+    """One response: its items, the number of all items, and the size of a full page."""
 
     items: list[Any]
     total_count: int | None
@@ -62,9 +63,9 @@ class Page:
 
 @dataclass
 class Reading:
-    """One way through the pages: up to the count, or, if that alone is not trusted, to the end.
+    """One pass over the pages: up to the count, or to the end if the count is not trusted.
 
-    `items` are the distinct ones by their identity, in the API's order.
+    `items` are the distinct items by identity, in the API's order.
     """
 
     to_the_end: bool = False
@@ -103,10 +104,10 @@ class Reading:
 
     @property
     def pages_to_come(self) -> int:
-        """How many pages to ask for next: no more than are needed if the server goes on as it began.
+        """How many pages to request next: as many as are missing if the server goes on as it began.
 
-        Nor more than have come so far: what a server that repeats itself or lies about its count
-        costs is at most twice what it would cost to ask for one page at a time.
+        At most as many as have arrived so far, so that a server that repeats itself or lies about its count
+        costs at most twice as many requests as one page at a time would.
         """
         if self.last_total_count is None or self.pages == 0:
             return 1
@@ -142,51 +143,47 @@ class Reading:
 
 
 async def read_once(
-    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage, to_the_end: bool = False
+    client: CloudflareClient, endpoint: Endpoint, usage: Usage, *, to_the_end: bool = False
 ) -> Reading:
-    """Read what is below a path once, in one answer or page by page.
+    """Read a listing once, in one response or page by page.
 
     Source: `GET {path}?page=…&per_page=…`.
 
     Args:
-        key: the field that identifies an item; items without it count as themselves.
-        to_the_end: read until a page brings nothing new, whatever the API counts.
+        to_the_end: read until a page brings nothing new, whatever `total_count` says.
 
     Raises:
-        CloudflareError: as `CloudflareClient.get`, or the answer is not a list.
+        CloudflareError: as `CloudflareClient.get`, or the result is not an array.
     """
 
     async def get_page(number: int) -> Page:
         params = {"page": number, "per_page": PER_PAGE}
-        return _page(await client.get(path, params, subject=subject, usage=usage), subject)
+        return _page(await client.get(endpoint, params, usage), endpoint)
 
     reading = Reading(to_the_end)
     while not reading.over:
         first = reading.pages + 1
         for page in await _in_order(get_page, range(first, first + reading.pages_to_come)):
             if not reading.over:
-                reading.add(page, key)
+                reading.add(page, endpoint.key)
     return reading
 
 
 async def list_all(
     client: CloudflareClient,
-    path: str,
-    *,
-    key: str,
-    subject: str,
+    endpoint: Endpoint,
     usage: Usage,
+    *,
     known: Collection[str] = (),
     first: Reading | None = None,
 ) -> Listing:
-    """List everything below a path, with as many readings as it takes to prove it.
+    """List everything, with as many readings as it takes to prove the listing.
 
     Source: `GET {path}?page=…&per_page=…`.
 
     Args:
-        key: the field that identifies an item; items without it count as themselves.
-        known: identities that an earlier listing had.
-        first: what `read_once` has read already.
+        known: identities of the items in an earlier listing.
+        first: the first reading, if `read_once` has made it already.
 
     Returns:
         The items of the last reading, each identity once, in the API's order.
@@ -196,58 +193,53 @@ async def list_all(
     """
 
     async def read(*, to_the_end: bool = False) -> Reading:
-        return await read_once(client, path, key=key, subject=subject, usage=usage, to_the_end=to_the_end)
+        return await read_once(client, endpoint, usage, to_the_end=to_the_end)
 
     reading = first or await read()
     for _ in range(READINGS - 1):
         if reading.is_proof(known):
             return reading.listing(None)
-        # Counted, and still no proof: something known is missing, so from now on to the end.
+        # Counted, and still no proof: a known item is missing, so from now on read to the end.
         earlier, reading = reading, await read(to_the_end=reading.to_the_end or reading.counted)
         if reading.agrees_with(earlier):
-            # Reading once more would say the same again.
+            # Another reading would say the same again.
             return reading.listing(reading.problem)
     if reading.is_proof(known):
         return reading.listing(None)
     return reading.listing(reading.problem or "no two readings of it agree")
 
 
-async def list_catalogue(
-    client: CloudflareClient, path: str, *, key: str, subject: str, usage: Usage
-) -> Listing:
-    """List what the API sends in one answer: all of it, unless the answer itself counts more.
+async def list_one_response(client: CloudflareClient, endpoint: Endpoint, usage: Usage) -> Listing:
+    """List what the API sends in one response: everything, unless the response itself counts more.
 
     Source: `GET {path}?page=…&per_page=…`.
-
-    Args:
-        key: the field that identifies an item.
 
     Raises:
         CloudflareError: as `list_all`.
     """
-    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
+    response = await client.get(endpoint, {"page": 1, "per_page": PER_PAGE}, usage)
     reading = Reading()
-    reading.add(_page(answer, subject), key)
+    reading.add(_page(response, endpoint), endpoint.key)
     if reading.counted or reading.totals == {None}:
         return reading.listing(None)
-    return await list_all(client, path, key=key, subject=subject, usage=usage)
+    return await list_all(client, endpoint, usage)
 
 
-async def list_first_page(client: CloudflareClient, path: str, *, subject: str, usage: Usage) -> Listing:
-    """List one page, to see whether the listing may be read at all.
+async def list_first_page(client: CloudflareClient, endpoint: Endpoint, usage: Usage) -> Listing:
+    """List one page, to learn whether the credentials may read the listing at all.
 
     Source: `GET {path}?page=1&per_page=…`.
 
     Raises:
         CloudflareError: as `list_all`.
     """
-    answer = await client.get(path, {"page": 1, "per_page": PER_PAGE}, subject=subject, usage=usage)
-    page = _page(answer, subject)
+    response = await client.get(endpoint, {"page": 1, "per_page": PER_PAGE}, usage)
+    page = _page(response, endpoint)
     return Listing(page.items, "only its first page was asked for", page.total_count)
 
 
 async def _in_order(get_page: Callable[[int], Awaitable[Page]], numbers: range) -> list[Page]:
-    """Pages that are asked for at the same time, in their order."""
+    """Request pages at the same time and return them in order."""
     if len(numbers) == 1:
         return [await get_page(numbers[0])]
     pages: dict[int, Page] = {}
@@ -260,7 +252,7 @@ async def _in_order(get_page: Callable[[int], Awaitable[Page]], numbers: range) 
             for number in numbers:
                 tasks.start_soon(get, number)
     except* CloudflareError as errors:
-        # One is enough to end the reading, and says what they all say.
+        # One error is enough to end the reading.
         raise errors.exceptions[0] from None
     return [pages[number] for number in numbers]
 
@@ -269,28 +261,29 @@ def _identity(item: Any, key: str) -> Hashable:
     value = item.get(key) if isinstance(item, dict) else None
     if isinstance(value, str) and value:
         return value
-    # A tuple, so that no id can be mistaken for what stands for an item that has none.
+    # A tuple, so that the stand-in for an item without an id can equal no id.
     try:
         return (json.dumps(item, sort_keys=True),)
     except RecursionError:
-        # Nested too deeply to be compared: it is like no other.
+        # Nested too deeply to be compared: it equals no other item.
         return (id(item),)
 
 
-def _page(answer: ApiResponse, subject: str) -> Page:
-    total_count = _count(answer, "total_count")
-    items = answer.result
+def _page(response: ApiResponse, endpoint: Endpoint) -> Page:
+    total_count = _count(response, "total_count")
+    items = response.result
     if items is None and total_count == 0:
-        # How some servers write an empty list.
+        # How some servers write an empty array.
         items = []
     if not isinstance(items, list):
         raise CloudflareError(
-            f"{subject}: Cloudflare sent {type(items).__name__} where a list belongs; nothing of it was used",
+            f"{endpoint.subject}: Cloudflare sent {type(items).__name__} where a list belongs; "
+            "nothing of it was used",
             http_status=200,
         )
-    return Page(items, total_count, _count(answer, "per_page"))
+    return Page(items, total_count, _count(response, "per_page"))
 
 
-def _count(answer: ApiResponse, name: str) -> int | None:
-    value = answer.result_info.get(name)
+def _count(response: ApiResponse, name: str) -> int | None:
+    value = response.result_info.get(name)
     return value if type(value) is int and value >= 0 else None

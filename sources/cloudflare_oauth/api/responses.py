@@ -1,4 +1,4 @@
-"""What an answer of Cloudflare's API says: its result, or what went wrong and whether it may pass."""
+"""What a response of Cloudflare's API says: a result, or an error that may or may not be temporary."""
 
 import email.utils
 import json
@@ -12,13 +12,14 @@ import httpx
 import orjson
 
 from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from .endpoint import Endpoint
 from .rate_limit import LONGEST_WAIT_SECONDS
 
 # Cloudflare's code for a malformed account id.
 NO_SUCH_ROUTE = 7003
 
-# orjson would round a number of more than 64 bits. So many digits may be one, unless they are part of
-# an id; looking for them first takes a tenth of the time that the expression alone would.
+# orjson would round a number of more than 64 bits. A run of digits this long may be one, or part of an id;
+# searching for the run first takes a tenth of the time of the expression alone.
 _MANY_DIGITS = b"0" * 19
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER = re.compile(rb"[:,\[\s]-?[0-9]{19}")
@@ -26,14 +27,14 @@ _LONG_NUMBER = re.compile(rb"[:,\[\s]-?[0-9]{19}")
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """A successful answer's `result`, unchecked, and its `result_info` (empty if there was none)."""
+    """The `result` of a successful response, unchecked, and its `result_info` (empty if there was none)."""
 
     result: Any
     result_info: dict[str, Any]
 
 
 class TemporaryError(Exception):
-    """An attempt failed in a way that may pass."""
+    """An attempt failed in a way that may be temporary."""
 
     def __init__(
         self,
@@ -49,18 +50,19 @@ class TemporaryError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> ApiResponse:
-    """Take an answer for what it is.
+def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]) -> ApiResponse:
+    """Turn a response into a result or an error.
 
     Args:
-        subject: what was asked about, for messages.
-        secrets: are masked in what Cloudflare says: a server may repeat what it was sent.
+        endpoint: what was requested, for messages.
+        secrets: masked in Cloudflare's messages, because a server may repeat what it was sent.
 
     Raises:
         AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
-        TemporaryError: it may pass: 408, 429, 5xx, or not an answer of Cloudflare's API.
+        TemporaryError: 408, 429, 5xx, or a response that is not from Cloudflare's API.
         CloudflareError: any other refusal.
     """
+    subject = endpoint.subject
     status = response.status_code
     envelope = _envelope(response)
     code, reason = _first_error(envelope)
@@ -101,8 +103,9 @@ def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> A
             http_status=status,
         )
     if status == 403:
+        lacking = f'lack the permission "{endpoint.permission}"' if endpoint.permission else "are not enough"
         raise ForbiddenError(
-            f'{told}: the credentials lack the permission "OAuth Client Read" here',
+            f"{told}: the credentials {lacking} here",
             http_status=status,
             code=code,
         )
@@ -115,7 +118,7 @@ def checked(response: httpx.Response, subject: str, secrets: Iterable[str]) -> A
             http_status=status,
         )
     if envelope is None:
-        # A captive portal or a proxy answers like this; it may be gone in a moment.
+        # A captive portal or a proxy responds like this; it may be gone in a moment.
         raise TemporaryError(
             f"{subject}: the answer ({status}) is not Cloudflare's: {_shape(response)}; "
             "look for a proxy in between",
@@ -149,12 +152,12 @@ def _parsed(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except ValueError:
-        # Python's own parser also takes half a surrogate pair: that is its row's problem, not the page's.
+        # Python's own parser accepts half a surrogate pair: that row will be rejected, not the whole page.
         return json.loads(content)
 
 
 def _envelope(response: httpx.Response) -> dict[str, Any] | None:
-    """The JSON object of the answer; None if the answer is anything else."""
+    """The JSON object in the body; None if the body is anything else."""
     try:
         body = _parsed(response.content)
     except (ValueError, RecursionError):
@@ -163,7 +166,7 @@ def _envelope(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def _first_error(envelope: dict[str, Any] | None) -> tuple[int | None, str]:
-    """Cloudflare's first error: its code and its message."""
+    """The code and the message of the first error in the envelope."""
     errors = envelope.get("errors") if envelope else None
     first = errors[0] if isinstance(errors, list) and errors else None
     if not isinstance(first, dict):
@@ -181,7 +184,7 @@ def _shape(response: httpx.Response) -> str:
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:
-    """`Retry-After`, in either of its two forms; None if there is none that can be understood."""
+    """`Retry-After` in either of its two forms; None if it is absent or malformed."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value[:9])

@@ -1,7 +1,7 @@
-"""One account's listing against what is stored of it: what to write, and what to log.
+"""Compares one account's listing with its stored state: what to write, and what to log.
 
-The two tables are compared each with what it holds itself. If a killed run left one of them
-behind the other, only that one is put right.
+The table of clients and the change log are each compared with what they hold themselves: if a killed run left
+one behind the other, only that one is corrected.
 """
 
 import json
@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..records.canonical import JSON, changed_fields, json_text, text_hash
-from ..records.enrichment import change_facts, client_facts
-from ..records.tables import DELETED
-from ..records.validation import Row
+from ..records import DELETED, JSON, Row, change_facts, changed_fields, client_facts, json_text, text_hash
 
 if TYPE_CHECKING:
-    # It imports dlt, for which whoever only needs a name from here need not wait.
+    # It imports dlt, which a caller that only needs a name from here need not wait for.
     from .stored_state import LoggedChange, StoredAccount
 
-# Below so many known clients any number of them may vanish at once.
+# In an account with fewer known clients, any number of them may vanish at once.
 SMALLEST_GUARDED_ACCOUNT = 10
 
 Documents = Callable[[Collection[str]], dict[str, JSON]]
@@ -36,11 +33,11 @@ class AccountDiff:
     blocked: bool = False
 
     def count(self, change: str) -> int:
-        """How many log rows are of a kind."""
+        """The number of log rows with this `change`."""
         return sum(row["change"] == change for row in self.changes)
 
 
-def compare(
+def diff_account(
     account_id: str,
     rows: Iterable[Row],
     stored: "StoredAccount",
@@ -51,27 +48,27 @@ def compare(
     sync_id: str,
     observed_at: datetime,
 ) -> AccountDiff:
-    """Compare a listing with what is stored. In the rows it makes, JSON is text.
+    """Compare a listing with what is stored; in the resulting rows, JSON is text.
 
     Args:
-        may_delete: whether the listing is proof that what it lacks is gone.
-        documents_after: gives the last logged documents by `change_id`.
+        may_delete: whether the listing proves that the clients it lacks are gone.
+        documents_after: returns the last logged documents by `change_id`.
     """
-    comparison = AccountDiff()
+    diff = AccountDiff()
     listed = {row.key: row for row in rows}
     known = stored.known
     vanished = sorted(known.keys() - listed.keys())
-    comparison.blocked = (
+    diff.blocked = (
         may_delete
         and len(known) >= SMALLEST_GUARDED_ACCOUNT
         and len(vanished) > max_delete_fraction * len(known)
     )
-    if not may_delete or comparison.blocked:
-        comparison.withheld, vanished = vanished, []
+    if not may_delete or diff.blocked:
+        diff.withheld, vanished = vanished, []
 
     for row in listed.values():
         if stored.client_hashes.get(row.key) != row.content_hash:
-            comparison.clients.append(
+            diff.clients.append(
                 {
                     **row.columns,
                     **client_facts(row.columns),
@@ -80,7 +77,7 @@ def compare(
                     "observed_at": observed_at,
                 }
             )
-    comparison.clients.extend(
+    diff.clients.extend(
         {"account_id": account_id, "client_id": client_id, DELETED: True}
         for client_id in vanished
         if client_id in stored.client_hashes
@@ -90,25 +87,25 @@ def compare(
     before = documents_after([last.change_id for _, last, _ in steps if last and last.content_hash])
     for client_id, last, now in steps:
         document_before = before.get(last.change_id) if last else None
-        comparison.changes.append(
+        diff.changes.append(
             _logged(account_id, client_id, last, document_before, now, stored.baselined)
             | {"observed_at": observed_at, "sync_id": sync_id}
         )
-    comparison.unchanged = len(listed) - sum(now is not None for _, _, now in steps)
-    return comparison
+    diff.unchanged = len(listed) - sum(now is not None for _, _, now in steps)
+    return diff
 
 
 def _steps(
     listed: dict[str, Row], vanished: list[str], stored: "StoredAccount"
 ) -> Iterable[tuple[str, "LoggedChange | None", Row | None]]:
-    """What the log does not know yet: the client, its last logged change, and what it is now."""
+    """What the log lacks: the client, its last logged change, and its row now (None if it is gone)."""
     for client_id, row in listed.items():
         last = stored.last_changes.get(client_id)
         if last is None or last.content_hash != row.content_hash:
             yield client_id, last, row
     for client_id in vanished:
         last = stored.last_changes.get(client_id)
-        # Of what the log never saw there is nothing to take back.
+        # A client that the log never saw has no deletion to log.
         if last is not None and last.content_hash is not None:
             yield client_id, last, None
 
@@ -133,7 +130,7 @@ def _logged(
         change = "created" if last or baselined else "baseline"
     previous_change_id = last.change_id if last else None
     return {
-        # Not of the time or the sync, so that a replay makes the same row again.
+        # Independent of time and sync, so that a replay produces the same row.
         "change_id": text_hash(account_id, client_id, previous_change_id, content_hash),
         "account_id": account_id,
         "client_id": client_id,

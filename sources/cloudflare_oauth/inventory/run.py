@@ -1,34 +1,25 @@
-"""One sync's way through: accounts, their listings, the comparison, and the rows to write.
+"""One sync's inventory: lists the accounts and their clients, compares, and yields the rows to write.
 
-Every step yields a `Rows`: the rows to write, by table. Those of one account come in one piece.
+Every step yields a `Rows`: the rows to write, by table. The rows of one account come in one piece.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import events
-from ..errors import (
-    AuthenticationError,
-    CloudflareError,
-    ConfigurationError,
-    ForbiddenError,
-    NotFoundError,
-)
-from ..reading.reader import AccountReading, Reader
-from ..records.canonical import JSON, text_hash
-from ..records.enrichment import read_lists
-from ..records.tables import DELETED
-from ..records.validation import CheckedListing, Rejection, Row
-from .diff import AccountDiff, compare
+from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from ..reading import AccountReading, CheckedListing, Reader
+from ..records import DELETED, JSON, Rejection, Row, load_bundled_lists, text_hash
+from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE
+from ..settings import SyncSettings
+from .diff import AccountDiff, diff_account
 
 if TYPE_CHECKING:
-    # It imports dlt, for which whoever only needs a name from here need not wait.
+    # It imports dlt, which a caller that only needs a name from here need not wait for.
     from .stored_state import StoredState
 
-DEFAULT_MAX_DELETE_FRACTION = 0.5
 NAMED_IN_A_MESSAGE = 5
 
 Rows = dict[str, list[JSON]]
@@ -39,96 +30,85 @@ def new_sync_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How an inventory is taken.
-
-    `account_ids`: read these and list no accounts; None reads every account that is listed.
-    `max_delete_fraction`: of an account's known clients, how many may vanish at once (0 to 1).
-    `observed_at`: when what is new counts as first seen, and accounts as read; now by default.
-    `resume_since`: accounts that were read and loaded completely since then are not read again.
-
-    Raises:
-        ConfigurationError: `max_delete_fraction` is out of its range.
-    """
-
-    account_ids: Collection[str] | None = None
-    exclude_account_ids: Collection[str] = ()
-    max_delete_fraction: float = DEFAULT_MAX_DELETE_FRACTION
-    observer: events.Observer = events.ignore
-    sync_id: str = field(default_factory=new_sync_id)
-    observed_at: datetime | None = None
-    resume_since: datetime | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_delete_fraction <= 1:
-            raise ConfigurationError(
-                f"max_delete_fraction is {self.max_delete_fraction}, but it has to be from 0 to 1."
-            )
-
-
 class Inventory:
-    """Takes the inventory once."""
+    """An inventory of everything the settings ask for; it is taken once, and writes nothing itself."""
 
-    def __init__(self, reader: Reader, stored: "StoredState", options: Options) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        stored: "StoredState",
+        settings: SyncSettings,
+        *,
+        observer: events.Observer = events.ignore,
+        sync_id: str | None = None,
+    ) -> None:
         self.reader = reader
         self.stored = stored
-        self.options = options
+        self.settings = settings
+        self.observer = observer
+        self.sync_id = sync_id or new_sync_id()
         now = datetime.now(UTC)
-        self.observed_at = options.observed_at or now
-        # Added to the moments when accounts are read, for a sync that plays another day.
+        self.observed_at = settings.observed_at or now
+        # Added to the times at which accounts are read, for a sync that plays another day.
         self.clock_shift = self.observed_at - now
+        self.resume_since = now - settings.resume_within if settings.resume_within else None
 
-    def take(self) -> Iterator[Rows]:
+    def take(self, on_listed: Callable[[], None] = lambda: None) -> Generator[Rows, None, None]:
         """Read everything and yield what is to be written.
 
+        Args:
+            on_listed: called before the first rows are yielded, once the accounts are known: the credentials
+                are good, and the first clients are being read.
+
         Raises:
-            CloudflareError: the accounts cannot be listed, or there are none. An account that
-                cannot be read raises nothing: it has its row in `account_syncs`.
+            CloudflareError: the accounts cannot be listed, or there are none. An account that cannot be read
+                raises nothing: it has its row in `account_syncs`.
         """
-        scopes = self.reader.scopes(self.stored.scopes)
-        account_ids, rows = self._discovered() if self.options.account_ids is None else self._named()
-        account_ids = self._without_those_done(account_ids)
-        self.options.observer(events.AccountsFound(len(account_ids)))
+        scopes = self.reader.begin(OAUTH_SCOPE, self.stored.scopes)
+        account_ids, rows = self._listed() if self.settings.account_ids is None else self._named()
+        account_ids = self._to_resume(account_ids)
+        self.observer(events.AccountsFound(len(account_ids)))
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
-        # The reading may begin now; whoever takes the first rows has tables to create.
-        readings = self.reader.oauth_clients(accounts)
+        readings = self.reader.read_accounts(OAUTH_CLIENT, accounts)
         if not self.stored.by_account:
-            # Every row is going to need them, and the first answers are still on their way.
-            read_lists()
+            # Every row of a first sync needs them, and the first responses are still on their way.
+            load_bundled_lists()
+        on_listed()
         yield rows
         for reading in readings:
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
 
-    def _without_those_done(self, account_ids: list[str]) -> list[str]:
-        if self.options.resume_since is None:
+    def _to_resume(self, account_ids: list[str]) -> list[str]:
+        if self.resume_since is None:
             return account_ids
         left = []
         for account_id in account_ids:
             completed_at = self.stored.account(account_id).completed_at
-            if completed_at is None or completed_at < self.options.resume_since:
+            if completed_at is None or completed_at < self.resume_since:
                 left.append(account_id)
         self._warn(
             f"{len(account_ids) - len(left)} of {len(account_ids)} accounts were read completely since "
-            f"{self.options.resume_since:%Y-%m-%d %H:%M} UTC and are left out",
+            f"{self.resume_since:%Y-%m-%d %H:%M} UTC and are left out",
             partial=False,
         )
         return left
 
-    def _discovered(self) -> tuple[list[str], Rows]:
-        listing = self.reader.accounts(self.stored.accounts)
+    def _listed(self) -> tuple[list[str], Rows]:
+        """The accounts that the credentials see."""
+        listing = self.reader.begin(ACCOUNT, self.stored.accounts)()
         if not listing.rows:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
             )
-        rows = [row for row in listing.rows if row.key not in self.options.exclude_account_ids]
+        excluded = self.settings.exclude_account_ids
+        rows = [row for row in listing.rows if row.key not in excluded]
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
         if listing.rejections:
             self._warn(f"{len(listing.rejections)} accounts could not be taken; see rejected_rows")
-        unlisted = self.stored.by_account.keys() - set(account_ids) - set(self.options.exclude_account_ids)
+        unlisted = self.stored.by_account.keys() - set(account_ids) - set(excluded)
         if unlisted:
             self._warn(
                 f"{len(unlisted)} known accounts are not listed any more and keep their clients: "
@@ -144,17 +124,17 @@ class Inventory:
         }
 
     def _named(self) -> tuple[list[str], Rows]:
-        account_ids = [
-            id_ for id_ in self.options.account_ids or () if id_ not in self.options.exclude_account_ids
-        ]
-        # Nothing but the id is known of them; what an earlier listing said of one is kept.
+        """The accounts that the settings name."""
+        excluded = self.settings.exclude_account_ids
+        account_ids = [id_ for id_ in self.settings.account_ids or () if id_ not in excluded]
+        # Only the id of a new account is known; a row from an earlier listing is kept.
         new = (id_ for id_ in account_ids if id_ not in self.stored.accounts)
         rows: list[JSON] = [{"account_id": id_, "observed_at": self.observed_at} for id_ in new]
         return account_ids, {"accounts": rows}
 
-    def _scopes(self, listing_to_come: Callable[[], CheckedListing]) -> Rows:
+    def _scopes(self, wait: Callable[[], CheckedListing]) -> Rows:
         try:
-            listing = listing_to_come()
+            listing = wait()
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
@@ -171,51 +151,56 @@ class Inventory:
         if isinstance(reading.outcome, CloudflareError):
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
         listing = reading.outcome
-        stored = self.stored.account(reading.account_id)
         rejections = listing.rejections
-        comparison = compare(
+        diff = diff_account(
             reading.account_id,
             listing.rows,
-            stored,
+            self.stored.account(reading.account_id),
             self.stored.documents_after,
             may_delete=listing.complete and not rejections,
-            max_delete_fraction=self.options.max_delete_fraction,
-            sync_id=self.options.sync_id,
+            max_delete_fraction=self.settings.max_delete_fraction,
+            sync_id=self.sync_id,
             observed_at=self.observed_at,
         )
         account_sync = self._account_sync(
             reading,
-            **_verdict(listing, comparison, rejections),
+            **_verdict(listing, diff, rejections),
             listed=listing.listed,
             reported_total=listing.reported_total,
-            **{change: comparison.count(change) for change in ("baseline", "created", "updated", "deleted")},
-            unchanged=comparison.unchanged,
-            deletes_withheld=len(comparison.withheld) if listing.complete else 0,
+            baseline=diff.count("baseline"),
+            created=diff.count("created"),
+            updated=diff.count("updated"),
+            deleted=diff.count("deleted"),
+            unchanged=diff.unchanged,
+            deletes_withheld=len(diff.withheld) if listing.complete else 0,
             rejected=len(rejections),
         )
         return {
-            "oauth_clients": comparison.clients,
-            "oauth_client_changes": comparison.changes,
+            "oauth_clients": diff.clients,
+            "oauth_client_changes": diff.changes,
             "account_syncs": [account_sync],
             "rejected_rows": self._rejected("oauth_clients", rejections, reading.account_id),
         }
 
-    def _account_sync(self, reading: AccountReading, **columns: Any) -> JSON:
-        counts = ("baseline", "created", "updated", "deleted", "unchanged", "deletes_withheld", "rejected")
-        account_sync = {
-            "sync_id": self.options.sync_id,
-            "account_id": reading.account_id,
+    def _account_sync(self, reading: AccountReading, status: str, **columns: Any) -> JSON:
+        """The account's row of `account_syncs`, which is also reported as an event."""
+        done = events.AccountDone(
+            account_id=reading.account_id,
+            status=status,
+            **{name: value for name, value in columns.items() if name in _REPORTED},
+        )
+        self.observer(done)
+        return {
+            "sync_id": self.sync_id,
             "started_at": reading.started_at + self.clock_shift,
             "finished_at": reading.finished_at + self.clock_shift,
             "requests": reading.requests,
             "retries": reading.retries,
             "waited_seconds": round(reading.waited_seconds, 3),
-            "listed": 0,
-            **dict.fromkeys(counts, 0),
+            "deletes_withheld": 0,
+            **vars(done),
             **columns,
         }
-        self.options.observer(events.AccountDone(account_sync))
-        return account_sync
 
     def _changed(self, rows: Iterable[Row], stored: dict[str, str]) -> list[JSON]:
         return [
@@ -236,7 +221,7 @@ class Inventory:
                 "table_name": table,
                 "reason": rejection.reason,
                 "document": rejection.document,
-                "sync_id": self.options.sync_id,
+                "sync_id": self.sync_id,
                 "observed_at": self.observed_at,
             }
             for rejection_id, rejection in found.items()
@@ -244,7 +229,10 @@ class Inventory:
         ]
 
     def _warn(self, message: str, *, partial: bool = True) -> None:
-        self.options.observer(events.Warned(message, partial))
+        self.observer(events.Warned(message, partial))
+
+
+_REPORTED = frozenset(events.AccountDone.__dataclass_fields__)
 
 
 def _failure(error: CloudflareError) -> JSON:
@@ -264,13 +252,13 @@ def _failure(error: CloudflareError) -> JSON:
     }
 
 
-def _verdict(listing: CheckedListing, comparison: AccountDiff, rejections: list[Rejection]) -> JSON:
+def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Rejection]) -> dict[str, Any]:
     """The columns of `account_syncs` that judge an account that was read."""
     if listing.problem:
         message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"
         return {"status": "incomplete", "error_message": message}
-    withheld = comparison.withheld
-    if comparison.blocked:
+    withheld = diff.withheld
+    if diff.blocked:
         message = (
             f"{len(withheld)} known clients are not listed any more, more than --max-delete-fraction allows: "
             f"{_some(withheld)}; they were kept. If they are really gone, sync once with "

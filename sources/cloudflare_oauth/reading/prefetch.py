@@ -1,7 +1,7 @@
-"""What is begun before anybody asks for it, because it surely will be asked for.
+"""Readings that are begun before they are asked for, because they surely will be.
 
-What is stored of a listing is known only when a dataset has been opened and read, which takes longer than
-many listings do. Only their proof and their comparison have to wait for it.
+What is stored of a listing is known only when the dataset has been opened and read, which takes longer than
+many listings do. Only the proof and the comparison of a listing have to wait for it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,48 +16,48 @@ from ..api.client import Usage
 from ..api.listing import PER_PAGE, Reading
 from ..errors import CloudflareError
 
-# What waits is held in memory, and was asked for in vain if the dataset cannot be opened.
-MOST_ITEMS = 15_000
+# Waiting readings take memory, and were in vain if the dataset cannot be opened.
+MAX_ITEMS = 15_000
 
 T = TypeVar("T")
 
 
 class PendingResult(Generic[T]):
-    """Something that was begun: its outcome, as soon as it is there."""
+    """A result that is being produced by a task, for another task to wait for."""
 
     def __init__(self) -> None:
         self._is_over = anyio.Event()
-        self._outcome: T
+        self._result: T
         self._error: Exception | None = None
 
-    async def run(self, get: Callable[[], Awaitable[T]]) -> None:
-        """Get it, or keep the error for whoever wants the outcome."""
+    async def run(self, produce: Callable[[], Awaitable[T]]) -> None:
+        """Produce the result; a `CloudflareError` is kept for the task that waits."""
         try:
-            self._outcome = await get()
+            self._result = await produce()
         except CloudflareError as error:
             self._error = error
         except BaseException as error:
-            # Ours to mend, or cancelled; but nobody is to wait for it for ever.
+            # A defect or a cancellation; the waiting task must not wait for ever.
             self._error = error if isinstance(error, Exception) else CloudflareError("it was cut off")
             raise
         finally:
             self._is_over.set()
 
-    async def outcome(self) -> T:
-        """What came of it.
+    async def result(self) -> T:
+        """Wait for the result.
 
         Raises:
-            CloudflareError: what getting it raised.
+            CloudflareError: raised by its producer.
         """
         await self._is_over.wait()
         if self._error:
             raise self._error
-        return self._outcome
+        return self._result
 
 
 @dataclass
 class PendingAccount:
-    """An account that is being read; `first` is the first reading of its listing, if it was begun ahead."""
+    """An account that is being read; `first` is the first reading of its listing, if it was prefetched."""
 
     usage: Usage = field(default_factory=Usage)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -65,7 +65,7 @@ class PendingAccount:
 
 
 class Prefetch:
-    """First readings of accounts' listings, begun until somebody takes one or too much is waiting."""
+    """Reads accounts' listings for the first time, until one is taken or too many items are waiting."""
 
     def __init__(self, read: Callable[[str, Usage], Awaitable[Reading]]) -> None:
         self._read = read
@@ -73,13 +73,13 @@ class Prefetch:
         self._items = 0
         self._is_over = False
 
-    async def begin(self, account_ids: Iterable[str], *, at_once: int) -> None:
-        """Read these accounts in their order, so many at once."""
+    async def run(self, account_ids: Iterable[str], *, at_once: int) -> None:
+        """Read these accounts in order, `at_once` at a time."""
         waiting = iter(account_ids)
 
         async def work() -> None:
             for account_id in waiting:
-                if self._is_over or self._items >= MOST_ITEMS:
+                if self._is_over or self._items >= MAX_ITEMS:
                     return
                 first = PendingResult[Reading]()
                 account = self._accounts[account_id] = PendingAccount(first=first)
@@ -90,7 +90,7 @@ class Prefetch:
                 workers.start_soon(work)
 
     def take(self, account_id: str) -> PendingAccount:
-        """An account to read, as far as it was begun; no other one is begun from now on."""
+        """An account, as far as it has been read; from now on no other one is begun."""
         self._is_over = True
         return self._accounts.pop(account_id, None) or PendingAccount()
 

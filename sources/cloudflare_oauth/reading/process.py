@@ -1,7 +1,7 @@
-"""Reads every account's listing in a process of its own, so that reading and loading do not share a core.
+"""The reader in a process of its own, so that reading and loading do not share a core.
 
-The process is the program `reader_program`. The two talk through its standard input and output, in pickled
-messages: questions one way; answers, and what happens meanwhile, the other.
+The process runs the program `worker`. The two exchange pickled messages over two pipes of their own, never
+over standard input and output, which anything that the worker imports may use.
 """
 
 import os
@@ -11,48 +11,43 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from enum import Enum
-from typing import Any, BinaryIO, cast
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, cast
 
 from .. import events
 from ..errors import CloudflareError
-from ..records.validation import CheckedListing
-from .reader import AccountReading, Hashes, Settings
-
-
-class Said(Enum):
-    """What is said without more words; pickled, it stays itself."""
-
-    NO_MORE = "no more"
-
+from ..resources import Resource
+from ..settings import SyncSettings
+from .messages import Await, Begin, End, Prefetch, Question, ReadAccounts
+from .reader import AccountReading, CheckedListing, Hashes
 
 _prepared: list["ProcessReader"] = []
 
 
-def prepare() -> None:
-    """Start the process now; the next reader is this one, and need not wait for its imports."""
+def start_reader_process() -> None:
+    """Start a process in advance; the next reader is this one, and need not wait for its imports."""
     _prepared.append(ProcessReader())
 
 
-def begin(settings: Settings, excluded: Collection[str]) -> None:
-    """Let the next reader begin now to read ahead; as `Reader.prefetch` says."""
+def prefetch_in_process(settings: SyncSettings) -> None:
+    """Let the next reader begin to prefetch now, as `Reader.prefetch` says."""
     if not _prepared:
-        prepare()
+        start_reader_process()
     _prepared[-1].open(settings)
-    _prepared[-1].prefetch(excluded)
+    _prepared[-1].prefetch()
 
 
-def give_up() -> None:
-    """End what `begin` began: the next reader reads anew."""
+def abandon_prefetch() -> None:
+    """End the processes that no reader has taken."""
     while _prepared:
         _prepared.pop().close()
 
 
 @contextmanager
-def open_reader_process(settings: Settings, observer: events.Observer) -> Iterator["ProcessReader"]:
-    """Run a reader in a process of its own until the context ends; the observer is told between answers."""
+def open_reader_process(settings: SyncSettings, observer: events.Observer) -> Iterator["ProcessReader"]:
+    """Run a reader in a process of its own until the context ends; events are reported between results."""
     reader = _prepared.pop() if _prepared else ProcessReader()
     try:
         reader.observer = observer
@@ -63,110 +58,82 @@ def open_reader_process(settings: Settings, observer: events.Observer) -> Iterat
 
 
 class ProcessReader:
-    """A `Reader` whose requests are made, and their answers checked, in another process."""
+    """A `Reader` that sends requests and checks items in another process."""
 
     def __init__(self) -> None:
         self.observer: events.Observer = events.ignore
-        self._settings: Settings | None = None
-        self._excluded: Collection[str] | None = None
+        self._settings: SyncSettings | None = None
+        self._is_prefetching = False
         self._feeder: threading.Thread | None = None
         self._start()
 
     def _start(self) -> None:
-        # It finds the modules that this process finds, and no others: not those in the current folder.
+        # The worker finds the modules that this process finds, and no others: none in the current folder.
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cloudflare_oauth.reading.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
-            # Ctrl-C in a terminal is for this process alone, which decides what becomes of the other.
-            process_group=0 if os.name == "posix" else None,
-        )
-        self._questions = cast(BinaryIO, self._process.stdin)
-        self._answers = cast(BinaryIO, self._process.stdout)
+        questions, self._questions = Pipe(duplex=False)
+        self._results, results = Pipe(duplex=False)
+        with questions, results:
+            descriptors = (questions.fileno(), results.fileno())
+            self._process = subprocess.Popen(  # noqa: S603  # this Python and a module of this package
+                [sys.executable, "-P", "-m", "cloudflare_oauth.reading.worker", *map(str, descriptors)],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": path},
+                # Ctrl-C in a terminal reaches this process alone, which then ends the other one.
+                process_group=0,
+            )
         self._received = deque[Any]()
 
-    def open(self, settings: Settings) -> None:
-        """Say how to ask the API, once; if something else was said before, begin anew."""
+    def open(self, settings: SyncSettings) -> None:
+        """Send the settings, once; if it was opened with other settings before, start again."""
         if self._settings not in (None, settings):
-            self._begin_anew()
+            self.close()
+            self._settings, self._is_prefetching = None, False
+            self._start()
         if self._settings is None:
             self._settings = settings
-            self.tell(settings)
+            self._send(settings)
 
-    def prefetch(self, excluded: Collection[str]) -> None:
-        """As `Reader` says."""
-        settings = self._settings
-        if settings and self._excluded not in (None, excluded):
-            self._begin_anew()
-            self.open(settings)
-        if self._excluded is None:
-            self._excluded = excluded
-            self.tell(("read ahead", excluded))
+    def prefetch(self) -> None:
+        """As in `Reader`."""
+        if not self._is_prefetching:
+            self._is_prefetching = True
+            self.ask(Prefetch())
 
-    def _begin_anew(self) -> None:
-        self.close()
-        self._settings = self._excluded = None
-        self._start()
-
-    def accounts(self, known: Hashes) -> CheckedListing:
-        """As `Reader` says."""
-        self.tell(("accounts", known))
-        return cast(CheckedListing, self._answer())
-
-    def scopes(self, known: Hashes) -> Callable[[], CheckedListing]:
-        """As `Reader` says."""
-        self.tell(("scopes", known))
+    def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
+        """As in `Reader`."""
+        self.ask(Begin(resource, known))
 
         def wait() -> CheckedListing:
-            self.tell(("wait for scopes", None))
-            return cast(CheckedListing, self._answer())
+            self.ask(Await(resource))
+            return cast(CheckedListing, self.receive())
 
         return wait
 
-    def oauth_clients(self, accounts: Iterable[tuple[str, Hashes]]) -> Iterator[AccountReading | None]:
-        """As `Reader` says."""
-        self.tell(("oauth_clients", None))
+    def read_accounts(
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+    ) -> Iterator[AccountReading | None]:
+        """As in `Reader`."""
+        self.ask(ReadAccounts(resource))
         self._feeder = threading.Thread(target=self._feed, args=(accounts,), daemon=True)
         self._feeder.start()
         return self._readings()
 
     def _readings(self) -> Iterator[AccountReading | None]:
-        while (reading := self._answer()) is not Said.NO_MORE:
+        while (reading := self.receive()) is not End.READINGS:
             yield cast(AccountReading | None, reading)
 
-    def tell(self, message: Any) -> None:
-        """Send a message, unless the process has ended: that will be seen when its answer is missing."""
-        with suppress(BrokenPipeError):
-            pickle.dump(message, self._questions, pickle.HIGHEST_PROTOCOL)
-            self._questions.flush()
+    def ask(self, question: Question) -> None:
+        """Send a question."""
+        self._send(question)
 
-    def close(self) -> None:
-        """End the process: it has nothing to lose, and whoever still writes to it is let go."""
-        self._process.kill()
-        self._process.wait()
-        if self._feeder:
-            self._feeder.join()
-        self._answers.close()
-        with suppress(BrokenPipeError):
-            self._questions.close()
+    def receive(self) -> Any:
+        """The next result; events that arrive before it go to the observer.
 
-    def _feed(self, accounts: Iterable[tuple[str, Hashes]]) -> None:
-        # Pickled one by one as the pipe takes them: the process need not hold all that is stored.
-        try:
-            for account in accounts:
-                if self._process.poll() is not None:
-                    return
-                self.tell(account)
-            self.tell(Said.NO_MORE)
-        except BaseException:
-            # Otherwise both processes would wait for the other one.
-            self._process.kill()
-            raise
-
-    def _answer(self) -> Any:
-        """The next message that is not an event."""
+        Raises:
+            CloudflareError: the result is one, or the worker has ended.
+        """
         while True:
             message = self._next_message()
             if isinstance(message, events.Event):
@@ -176,19 +143,56 @@ class ProcessReader:
             else:
                 return message
 
+    def close(self) -> None:
+        """End the worker, which has nothing to lose, and the thread that still writes to it."""
+        self._process.kill()
+        self._process.wait()
+        if self._feeder:
+            self._feeder.join()
+        self._results.close()
+        self._questions.close()
+
+    def _send(self, message: Any) -> None:
+        # If the worker has ended, its missing result will tell.
+        with suppress(BrokenPipeError):
+            self._questions.send(message)
+
+    def _feed(self, accounts: Iterable[tuple[str, Hashes]]) -> None:
+        # One by one, as the pipe takes them: the worker need not hold everything that is stored.
+        try:
+            for account in accounts:
+                if self._process.poll() is not None:
+                    return
+                self._send(account)
+            self._send(End.ACCOUNTS)
+        except BaseException:
+            # Otherwise both processes would wait for each other.
+            self._process.kill()
+            raise
+
     def _next_message(self) -> Any:
-        # They come several at a time.
+        # They arrive several at a time.
         while not self._received:
             try:
-                self._received.extend(pickle.load(self._answers))  # noqa: S301 - written by this package
-            except (EOFError, pickle.UnpicklingError):
+                self._received.extend(self._results.recv())
+            except (EOFError, OSError, pickle.UnpicklingError):
                 raise CloudflareError(
-                    f"the process that asks Cloudflare ended before its work did ({_end(self._process)}); "
-                    "what was loaded so far is whole: sync again"
+                    "the process that sends requests to Cloudflare ended before its work did "
+                    f"({_end(self._process)}); what was loaded so far is whole: sync again"
                 ) from None
         return self._received.popleft()
 
 
+def connection_of(descriptor: str, *, writable: bool) -> "Connection[Any, Any]":
+    """The worker's end of a pipe, from its argument."""
+    return Connection(int(descriptor), readable=not writable, writable=writable)
+
+
 def _end(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
+    try:
+        code = process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        # It still runs, but without its pipe it is of no use.
+        process.kill()
+        code = process.wait()
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

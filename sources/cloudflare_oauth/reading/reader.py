@@ -1,20 +1,25 @@
-"""What a reader is: it lists what Cloudflare holds, and checks it.
+"""The protocol of a reader, and what it returns.
 
-There are two: one reads on a thread (`reader_thread`), one in a process of its own (`reader_process`); both
-do it as `async_reader` does. This module imports no HTTP library, so whoever leaves the reading to a process
-need not load one.
+There are two readers: one on a thread (`thread`), one in a process of its own (`process`); both do what
+`async_reader` does. This module imports no HTTP library, so that a process that leaves the reading to another
+one need not load it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from .. import events
-from ..errors import CloudflareError, ConfigurationError
-from ..records.validation import CheckedListing
-from ..settings import DEFAULT_CONCURRENCY, DEFAULT_QUOTA_SHARE, Connection, Limits
+from ..errors import CloudflareError
+from ..records import Rejection, Row
+from ..resources import Resource
+from ..settings import SyncSettings
+
+if TYPE_CHECKING:
+    # It needs the HTTP libraries.
+    from ..api.listing import Listing
 
 LONGEST_SILENCE_SECONDS = 1.0
 
@@ -23,8 +28,38 @@ Hashes = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class CheckedListing:
+    """A listing whose items are rows, or rejected; `problem` and `reported_total` as in `Listing`."""
+
+    rows: list[Row]
+    rejections: list[Rejection]
+    problem: str | None
+    reported_total: int | None
+
+    @classmethod
+    def of(cls, checked: list[Row | Rejection], listing: "Listing") -> Self:
+        """The checked items of a listing, in its order."""
+        return cls(
+            [item for item in checked if isinstance(item, Row)],
+            [item for item in checked if isinstance(item, Rejection)],
+            listing.problem,
+            listing.reported_total,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the items are proven to be all there are."""
+        return self.problem is None
+
+    @property
+    def listed(self) -> int:
+        """How many items there were."""
+        return len(self.rows) + len(self.rejections)
+
+
+@dataclass(frozen=True)
 class AccountReading:
-    """What came of reading one account: a listing, or the error that ended it."""
+    """The outcome of reading one account: a listing, or the error that ended it; times in UTC."""
 
     account_id: str
     outcome: CheckedListing | CloudflareError
@@ -35,64 +70,36 @@ class AccountReading:
     finished_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a reader asks the API; as `CloudflareClient` says.
-
-    Raises:
-        ConfigurationError: a number is out of its range.
-    """
-
-    connection: Connection
-    concurrency: int = DEFAULT_CONCURRENCY
-    quota_share: float = DEFAULT_QUOTA_SHARE
-    limits: Limits | None = None
-
-    def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise ConfigurationError(f"concurrency is {self.concurrency}, but it has to be 1 or more.")
-        if not 0 < self.quota_share <= 1:
-            raise ConfigurationError(f"quota_share is {self.quota_share}, but it has to be above 0, up to 1.")
-
-
 class Reader(Protocol):
-    """Lists accounts, scopes and OAuth clients; to be used from any one thread."""
+    """Lists resources; for use from one thread at a time."""
 
-    def prefetch(self, excluded: Collection[str]) -> None:
-        """Begin to read what will be asked for: the connection's accounts, but for those excluded.
+    def prefetch(self) -> None:
+        """Begin to read the accounts' OAuth clients before they are asked for, up to a bound of memory.
 
-        To be asked before anything else, and only while nobody else writes to the dataset: what is stored,
-        but not listed, counts as deleted. A part of it is read: what waits takes memory.
+        Call it first, and only while no other process can write to the dataset: a client that is stored but
+        not listed counts as deleted.
 
         Source: `GET /accounts`, `GET /accounts/{account_id}/oauth_clients`.
         """
 
-    def accounts(self, known: Hashes) -> CheckedListing:
-        """List the accounts that the credentials see.
+    def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
+        """Begin to list a resource that belongs to no account.
 
-        Source: `GET /accounts`.
-
-        Raises:
-            CloudflareError: they cannot be listed.
+        Returns:
+            A function that waits for the listing and returns it, or raises `CloudflareError`.
         """
 
-    def scopes(self, known: Hashes) -> Callable[[], CheckedListing]:
-        """Begin to list the catalogue of scopes; what is returned waits for it, and may raise.
+    def read_accounts(
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+    ) -> Iterator[AccountReading | None]:
+        """List a resource of each account; yields each account as soon as it has been read.
 
-        Source: `GET /oauth/scopes`.
-        """
-
-    def oauth_clients(self, accounts: Iterable[tuple[str, Hashes]]) -> Iterator[AccountReading | None]:
-        """List the OAuth clients of accounts, each account as soon as it has been read.
-
-        The reading begins before the first of them is asked for, if the reader can. While there is nothing
-        to tell, None comes once a second, so that nobody waits in the dark.
-
-        Source: `GET /accounts/{account_id}/oauth_clients`.
+        The reading begins at once, before the first result is asked for, if the reader can. While there is no
+        result, it yields None once a second, so that the caller can report progress.
 
         Args:
-            accounts: ids, each with what is stored of the account's clients.
+            accounts: ids, each with the stored hashes of the account's items.
         """
 
 
-OpenReader = Callable[[Settings, events.Observer], AbstractContextManager[Reader]]
+OpenReader = Callable[[SyncSettings, events.Observer], AbstractContextManager[Reader]]

@@ -1,6 +1,6 @@
-"""Reads every account's listing on a thread of its own, while its consumer does something else."""
+"""The reader on a thread of this process."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -8,41 +8,41 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from .. import events
-from ..records.validation import CheckedListing
+from ..resources import Resource
+from ..settings import SyncSettings
 from .async_reader import AsyncReader, HandOver, each_of, open_async_reader
-from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes, Settings
+from .reader import LONGEST_SILENCE_SECONDS, AccountReading, CheckedListing, Hashes
 
 
-class ThreadedReader:
-    """A `Reader` whose requests are made, and their answers checked, on a thread of this process."""
+class ThreadReader:
+    """A `Reader` that sends requests and checks items on a thread of this process."""
 
     def __init__(self, portal: BlockingPortal, reader: AsyncReader) -> None:
         self._portal = portal
         self._reader = reader
 
-    def prefetch(self, excluded: Collection[str]) -> None:
-        """As `Reader` says."""
-        self._portal.start_task(self._reader.prefetch, excluded)
+    def prefetch(self) -> None:
+        """As in `Reader`."""
+        self._portal.start_task(self._reader.prefetch)
 
-    def accounts(self, known: Hashes) -> CheckedListing:
-        """As `Reader` says."""
-        return self._portal.call(self._reader.accounts, known)
-
-    def scopes(self, known: Hashes) -> Callable[[], CheckedListing]:
-        """As `Reader` says."""
-        listing: Future[CheckedListing] = self._portal.start_task_soon(self._reader.scopes, known)
+    def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
+        """As in `Reader`."""
+        listing: Future[CheckedListing] = self._portal.start_task_soon(self._reader.read, resource, known)
         return listing.result
 
-    def oauth_clients(self, accounts: Iterable[tuple[str, Hashes]]) -> Iterator[AccountReading | None]:
-        """As `Reader` says."""
-        return self._handed_over(lambda hand_over: self._reader.oauth_clients(each_of(accounts), hand_over))
+    def read_accounts(
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+    ) -> Iterator[AccountReading | None]:
+        """As in `Reader`."""
+        return self._handed_over(
+            lambda hand_over: self._reader.read_accounts(resource, each_of(accounts), hand_over)
+        )
 
-    def first_pages(self, account_ids: Iterable[str]) -> Iterator[AccountReading]:
-        """List the first page of each account's OAuth clients, to see whether it may be read.
-
-        Source: `GET /accounts/{account_id}/oauth_clients`, one request each.
-        """
-        readings = self._handed_over(lambda hand_over: self._reader.first_pages(account_ids, hand_over))
+    def first_pages(self, resource: Resource, account_ids: Iterable[str]) -> Iterator[AccountReading]:
+        """List the first page of a resource of each account, to learn whether it may be read."""
+        readings = self._handed_over(
+            lambda hand_over: self._reader.first_pages(resource, account_ids, hand_over)
+        )
         return (reading for reading in readings if reading is not None)
 
     def _handed_over(self, read: Callable[[HandOver], Awaitable[None]]) -> Iterator[AccountReading | None]:
@@ -63,7 +63,7 @@ class ThreadedReader:
             while True:
                 yield self._portal.call(next_reading)
         except anyio.EndOfStream:
-            # Raises what ended the reading, if that was an error of ours.
+            # Raises the error that ended the reading, if there was one.
             reading.result()
         finally:
             reading.cancel()
@@ -71,10 +71,10 @@ class ThreadedReader:
 
 
 @contextmanager
-def open_reader_thread(settings: Settings, observer: events.Observer) -> Iterator[ThreadedReader]:
+def open_reader_thread(settings: SyncSettings, observer: events.Observer) -> Iterator[ThreadReader]:
     """Run a reader on a thread of its own until the context ends."""
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(open_async_reader(settings, observer)) as reader,
     ):
-        yield ThreadedReader(portal, reader)
+        yield ThreadReader(portal, reader)

@@ -1,7 +1,10 @@
-"""The program that reads: it answers the questions of another process (see `reader_process`).
+"""The program of the reader process: answers the questions of the process that started it.
 
-It imports neither dlt nor a destination, so it is ready long before the one that started it. When its input
-ends, because all is done or because the other process was killed, it ends.
+    python -m cloudflare_oauth.reading.worker QUESTIONS RESULTS
+
+The arguments are the descriptors of two pipes. It imports neither dlt nor a destination, so that it is ready
+long before the process that started it. It ends when the pipe of questions does: when the sync is over, or
+when the other process was killed.
 
 One thread reads and checks; two more only wait for the pipes.
 """
@@ -14,8 +17,9 @@ import threading
 import time
 import traceback
 from functools import partial
+from multiprocessing.connection import Connection
 from queue import Empty, Queue, SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -23,73 +27,74 @@ import anyio.to_thread
 from .. import events
 from ..api.client import warm_up
 from ..errors import CloudflareOAuthError
-from ..records.validation import CheckedListing
+from ..resources import Resource
 from .async_reader import AsyncReader, open_async_reader
+from .messages import Await, Begin, End, Prefetch, Question, ReadAccounts
 from .prefetch import PendingResult
-from .process import Said
-from .reader import LONGEST_SILENCE_SECONDS, AccountReading, Hashes
+from .process import connection_of
+from .reader import LONGEST_SILENCE_SECONDS, AccountReading, CheckedListing, Hashes
 
-# Accounts that wait to be read, and new clients that wait to be handed over: what is stored already is small.
-ACCOUNTS_AHEAD = 64
-CLIENTS_AHEAD = 2_000
-# So long an event may wait for others, or for an answer, to go with.
+# Accounts that wait to be read, and new clients that wait to be sent; unchanged clients are small.
+WAITING_ACCOUNTS = 64
+WAITING_CLIENTS = 2_000
+# An event may wait so long for others, or for a result, to be sent with.
 EVENTS_WAIT_SECONDS = 0.2
-# HTTP leaves garbage that only the collector finds; parsed rows are none, so it need not look at each.
+# HTTP leaves garbage that only the collector finds; rows are never garbage, so it need not look at each.
 COLLECT_AFTER = (20_000, 10, 10)
 
 
 class _Inbox:
-    """Questions of the other process, read by a thread of its own."""
+    """The questions of the other process, received by a thread of its own."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._questions = Queue[Any](ACCOUNTS_AHEAD)
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+        self._messages = Queue[Any](WAITING_ACCOUNTS)
         self._turn = anyio.Lock()
-        self.thread = threading.Thread(target=self._read, args=(file,), daemon=True)
+        self.thread = threading.Thread(target=self._receive, args=(pipe,), daemon=True)
         self.thread.start()
 
     async def next(self) -> Any:
-        """The next question, when it is there."""
+        """Wait for the next message."""
         try:
-            return self._questions.get_nowait()
+            return self._messages.get_nowait()
         except Empty:
-            return await anyio.to_thread.run_sync(self._questions.get)
+            return await anyio.to_thread.run_sync(self._messages.get)
 
     async def next_account(self) -> tuple[str, Hashes] | None:
-        """The next account to read."""
+        """Wait for the next account to read; None after the last."""
         async with self._turn:
-            account: tuple[str, Hashes] | Said = await self.next()
-            if isinstance(account, Said):
-                # For whoever asks next, too.
-                self._questions.put(account)
+            account: tuple[str, Hashes] | End = await self.next()
+            if isinstance(account, End):
+                # The other workers need to see it, too.
+                self._messages.put(account)
                 return None
             return account
 
-    def _read(self, file: BinaryIO) -> None:
+    def _receive(self, pipe: "Connection[Any, Any]") -> None:
         while True:
             try:
-                self._questions.put(pickle.load(file))  # noqa: S301 - written by `reader_process`
-            except (EOFError, pickle.UnpicklingError):
+                self._messages.put(pipe.recv())
+            except (EOFError, OSError, pickle.UnpicklingError):
                 os._exit(0)
             except BaseException:
-                _end()
+                _exit_with_traceback()
 
 
 class _Outbox:
-    """Messages to the other process, written by a thread of its own: no request waits for the pipe."""
+    """Messages to the other process, sent by a thread of its own, so that no request waits for the pipe."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
         self.last_put = time.monotonic()
         self._messages = SimpleQueue[tuple[list[Any], int]]()
         self._events: list[events.Event] = []
         self._clients = 0
         self._fewer_clients = threading.Condition()
-        threading.Thread(target=self._write, args=(file,), daemon=True).start()
+        threading.Thread(target=self._send, args=(pipe,), daemon=True).start()
 
     def observe(self, event: events.Event) -> None:
-        """Tell of an event, before long."""
+        """Send an event, soon."""
         self._events.append(event)
-        waits = isinstance(event, events.RequestDone)
-        if not waits or time.monotonic() > self.last_put + EVENTS_WAIT_SECONDS:
+        may_wait = isinstance(event, events.RequestDone)
+        if not may_wait or time.monotonic() > self.last_put + EVENTS_WAIT_SECONDS:
             self._put([])
 
     def put(self, message: Any) -> None:
@@ -97,7 +102,7 @@ class _Outbox:
         self._put([message])
 
     async def put_reading(self, reading: AccountReading) -> None:
-        """Send a reading as soon as not too many clients wait to be sent."""
+        """Send a reading, once not too many clients wait to be sent."""
         if not self._has_room():
             await anyio.to_thread.run_sync(self._wait_for_room)
         listing = reading.outcome
@@ -108,42 +113,40 @@ class _Outbox:
 
     def _put(self, messages: list[Any], clients: int = 0) -> None:
         self.last_put = time.monotonic()
-        told, self._events = self._events, []
+        observed, self._events = self._events, []
         with self._fewer_clients:
             self._clients += clients
-        self._messages.put((told + messages, clients))
+        self._messages.put((observed + messages, clients))
 
     def _has_room(self) -> bool:
-        return self._clients < CLIENTS_AHEAD
+        return self._clients < WAITING_CLIENTS
 
     def _wait_for_room(self) -> None:
         with self._fewer_clients:
             self._fewer_clients.wait_for(self._has_room)
 
-    def _write(self, file: BinaryIO) -> None:
+    def _send(self, pipe: "Connection[Any, Any]") -> None:
         while True:
             messages, clients = self._messages.get()
             try:
-                # Written at once: between parts of it, this thread would have to get its turn again.
-                file.write(pickle.dumps(messages, pickle.HIGHEST_PROTOCOL))
-                file.flush()
+                pipe.send(messages)
             except BrokenPipeError:
                 os._exit(1)
             except BaseException:
-                _end()
+                _exit_with_traceback()
             with self._fewer_clients:
                 self._clients -= clients
                 self._fewer_clients.notify()
 
 
-def _end() -> None:
-    # A thread that ended alone would let both processes wait for ever.
+def _exit_with_traceback() -> None:
+    # If only this thread ended, both processes would wait for ever.
     traceback.print_exc()
     os._exit(1)
 
 
 async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
-    scopes = PendingResult[CheckedListing]()
+    begun: dict[str, PendingResult[CheckedListing]] = {}
     # The other process is still importing dlt.
     warm_up()
     async with (
@@ -151,24 +154,23 @@ async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
         anyio.create_task_group() as beside,
     ):
         while True:
-            question, about = await inbox.next()
-            try:
-                match question:
-                    case "read ahead":
-                        await beside.start(reader.prefetch, about)
-                    case "accounts":
-                        outbox.put(await reader.accounts(about))
-                    case "scopes":
-                        beside.start_soon(scopes.run, partial(reader.scopes, about))
-                    case "wait for scopes":
-                        outbox.put(await scopes.outcome())
-                    case "oauth_clients":
-                        await _read_oauth_clients(reader, inbox, outbox)
-            except CloudflareOAuthError as error:
-                outbox.put(error)
+            question: Question = await inbox.next()
+            match question:
+                case Prefetch():
+                    await beside.start(reader.prefetch)
+                case Begin(resource, known):
+                    listing = begun[resource.table] = PendingResult[CheckedListing]()
+                    beside.start_soon(listing.run, partial(reader.read, resource, known))
+                case Await(resource):
+                    try:
+                        outbox.put(await begun.pop(resource.table).result())
+                    except CloudflareOAuthError as error:
+                        outbox.put(error)
+                case ReadAccounts(resource):
+                    await _read_accounts(resource, reader, inbox, outbox)
 
 
-async def _read_oauth_clients(reader: AsyncReader, inbox: _Inbox, outbox: _Outbox) -> None:
+async def _read_accounts(resource: Resource, reader: AsyncReader, inbox: _Inbox, outbox: _Outbox) -> None:
     async def break_silence() -> None:
         while True:
             await anyio.sleep(LONGEST_SILENCE_SECONDS)
@@ -177,29 +179,29 @@ async def _read_oauth_clients(reader: AsyncReader, inbox: _Inbox, outbox: _Outbo
 
     async with anyio.create_task_group() as beside:
         beside.start_soon(break_silence)
-        await reader.oauth_clients(inbox.next_account, outbox.put_reading)
+        await reader.read_accounts(resource, inbox.next_account, outbox.put_reading)
         beside.cancel_scope.cancel()
     await inbox.next()
-    outbox.put(Said.NO_MORE)
+    outbox.put(End.READINGS)
 
 
-async def _main(inbox: _Inbox, outbox: _Outbox) -> None:
+async def _run(inbox: _Inbox, outbox: _Outbox) -> None:
     try:
         await _serve(inbox, outbox)
     except Exception as error:
-        # Ours to mend; without the note, where it happened would be lost.
+        # A defect; without the note the place would be lost.
         error.add_note(traceback.format_exc())
         outbox.put(error)
         inbox.thread.join()
 
 
 def main() -> None:
-    """ApiResponse questions until there can be no more of them."""
+    """Answer questions until their pipe ends."""
     gc.set_threshold(*COLLECT_AFTER)
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # Nothing but messages may get between them.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    anyio.run(_main, _Inbox(sys.stdin.buffer), _Outbox(answers))
+    questions, results = sys.argv[1:]
+    inbox = _Inbox(connection_of(questions, writable=False))
+    outbox = _Outbox(connection_of(results, writable=True))
+    anyio.run(_run, inbox, outbox)
 
 
 if __name__ == "__main__":

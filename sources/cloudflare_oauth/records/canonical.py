@@ -1,7 +1,7 @@
-"""What of a document counts as its content: the basis of every comparison.
+"""The canonical form of a document, its hash, and which fields differ: the basis of every comparison.
 
-Arrays are sets, null, absent, `[]` and `{}` are the same, and what looks like a secret is not looked at, so a
-document that differs from another in nothing else has the same hash.
+Arrays are compared as sets, and null, absent, `[]` and `{}` are the same; documents that differ in nothing
+else have the same hash. A document has to be redacted first: its secrets are not content.
 """
 
 import hashlib
@@ -9,8 +9,6 @@ import json
 from typing import Any
 
 import orjson
-
-from .redaction import secret_fields
 
 JSON = dict[str, Any]
 
@@ -22,24 +20,24 @@ def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:
-        # Nested too deeply for this library, or what `_canonical_json` names.
+        # Nested too deeply for this library, or one of the values that `_canonical_json` names.
         return json.dumps(value)
 
 
 def content_hash(document: JSON) -> str:
-    """A 128-bit hash, in hexadecimal, of the document's canonical JSON."""
+    """A 128-bit hash, in hexadecimal, of the document's canonical form."""
     return _hash(_canonical_json(_fields(document)))
 
 
 def text_hash(*parts: str | None) -> str:
-    """A 128-bit hash, in hexadecimal, of a sequence of texts; None is not the empty text."""
+    """A 128-bit hash, in hexadecimal, of a sequence of texts; None differs from the empty text."""
     return _hash(json.dumps(parts).encode())
 
 
 def changed_fields(before: JSON, after: JSON) -> list[str]:
     """The sorted names of the top-level fields whose content differs."""
     old, new = _fields(before), _fields(after)
-    # As JSON, because to Python 1, 1.0 and True are equal.
+    # Compared as JSON: to Python 1, 1.0 and True are equal.
     return sorted(
         name
         for name in old.keys() | new.keys()
@@ -48,19 +46,16 @@ def changed_fields(before: JSON, after: JSON) -> list[str]:
 
 
 def _fields(document: JSON) -> JSON:
-    # Every value of every row of every sync comes through here; most are texts.
-    fields = {
+    # Every value of every row of every sync passes through here; most are texts.
+    return {
         name: content
         for name, value in document.items()
         if (content := value if type(value) is str else _content(value)) is not None
     }
-    for name in secret_fields(document):
-        fields.pop(name, None)
-    return fields
 
 
 def _content(value: Any) -> Any:
-    """A value without what is not content; None if that is all of it."""
+    """A value in canonical form; None if it has no content."""
     kind = type(value)
     if kind is list:
         return _elements(value) if value else None

@@ -1,9 +1,9 @@
-"""What SQL cannot say of a client, computed when its row is loaded, into declared columns.
+"""Computes declared columns that SQL could not, when a row is loaded.
 
-Parts of URIs come from Python's own parser, kinds of addresses from its `ipaddress`, registrable domains
-from Mozilla's Public Suffix List as `publicsuffixlist` bundles it (shared hosts such as `pages.dev` count as
-suffixes), letters that look alike from Unicode's list of confusables as `confusable_homoglyphs` bundles it.
-None of them needs a network. Nothing here is content: no hash and no comparison sees it.
+The parts of URIs come from Python's own parser, the kinds of addresses from `ipaddress`, registrable domains
+from Mozilla's Public Suffix List as bundled by `publicsuffixlist` (shared hosts such as `pages.dev` count as
+suffixes), and look-alike letters from Unicode's confusables as bundled by `confusable_homoglyphs`. None of
+them needs a network. The results are not content: no hash and no comparison includes them.
 """
 
 import ipaddress
@@ -18,12 +18,12 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from .canonical import JSON
 
-# What most URIs look like: nothing but a name, a port and a path. The others take the long way.
+# Most URIs are just a name, a port and a path; only the others are parsed.
 _PLAIN_URL = re.compile(
     r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]*[a-z][a-z0-9-]*)(?::[0-9]{1,4})?(?:/[A-Za-z0-9/._~-]*)?"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-# What no authority of a URI has; browsers and libraries disagree about what follows.
+# Never valid in the authority of a URI; browsers and libraries disagree about what follows.
 _NOT_IN_AUTHORITY = re.compile(r"[\x00-\x20\x7f\\<>^`{|}\"]")
 _PATTERN = re.compile(r"[*{}<>^]|%2a|%7b|\(\?|\.\+", re.IGNORECASE)
 _ADDRESS_LABEL = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
@@ -33,24 +33,24 @@ _REDIRECT_PARAMETERS = frozenset(
     dest destination goto target forward forwardto callback callbackurl successurl relaystate
     """.split()  # noqa: SIM905 - reads better than a list
 )
-# Actions that change nothing: of a scope's id, what follows the last dot.
+# Actions that change nothing: the part of a scope's id after the last dot.
 _READING = re.compile(r"read|.*_read|list|view|report|monitoring|evaluate|search")
 _DOMAINS = {f"{name}_domain": f"{name}_uri" for name in ("client", "logo", "policy", "tos")}
 _PROTOCOL_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
 
 
-def read_lists() -> None:
-    """Read the bundled lists now; otherwise the first name of each kind waits for them."""
+def load_bundled_lists() -> None:
+    """Load the bundled lists in advance; otherwise the first name of each kind waits for them."""
     _public_suffixes()
     _looks_like()
 
 
 @lru_cache(maxsize=4_096)
 def uri_facts(uri: str) -> JSON:
-    """The parts of a redirect URI or an origin, as columns beside its `value`; what there is not, is absent.
+    """The parts of a redirect URI or an origin, as columns beside its `value`; absent parts are left out.
 
     `host_type` is `loopback` (an address), `localhost` (by name), `private`, `address` or `name`. A host
-    that browsers and libraries would read differently counts as none.
+    that browsers and libraries would parse differently counts as absent.
     """
     if plain := _PLAIN_URL.fullmatch(uri):
         return {"has_fragment": False, "has_pattern": False, "has_userinfo": False, "scheme": plain[1]} | (
@@ -76,7 +76,7 @@ def uri_facts(uri: str) -> JSON:
 
 @cache
 def scope_facts(scope: str) -> JSON:
-    """Whether a scope lets a client change anything; absent where its name does not tell."""
+    """Whether a scope lets a client change anything; empty if its name does not tell."""
     if scope in _PROTOCOL_SCOPES:
         return {"writes": False}
     resource, _, action = scope.rpartition(".")
@@ -93,7 +93,7 @@ ELEMENT_FACTS: dict[str, Callable[[str], JSON]] = {
 
 
 def with_element_facts(client: JSON) -> JSON:
-    """A client's row whose arrays' elements are objects: `value`, and what is derived of it."""
+    """A client's row whose array elements are objects: `value` and the columns derived from it."""
     elements = {
         array: [
             {"value": value} if value is None else {"value": value, **facts(value)} for value in client[array]
@@ -105,7 +105,7 @@ def with_element_facts(client: JSON) -> JSON:
 
 
 def client_facts(client: JSON) -> JSON:
-    """Columns of a client's row, of what the API sent of it."""
+    """Columns of a client's row, derived from its fields."""
     facts = {column: domain for column, uri in _DOMAINS.items() if (domain := _domain(client.get(uri)))}
     name = client.get("client_name")
     if isinstance(name, str) and (skeleton := name_skeleton(name)):
@@ -114,7 +114,7 @@ def client_facts(client: JSON) -> JSON:
 
 
 def change_facts(before: JSON | None, after: JSON | None) -> JSON:
-    """Columns of a logged change, of what the API had sent and sends now."""
+    """Columns of a logged change, derived from the documents before and after it."""
     if after is None:
         return {}
     facts: JSON = {"has_rotated_secret": after.get("has_rotated_secret") is True}
@@ -126,20 +126,21 @@ def change_facts(before: JSON | None, after: JSON | None) -> JSON:
 
 
 def name_skeleton(name: str) -> str:
-    """What is left of a name for someone who does not look closely.
+    """A key that names which look alike share.
 
-    Without spaces and invisible characters, in small letters, each replaced by the plain one it resembles.
+    Spaces and invisible characters are removed, letters are folded to lower case, and each is replaced by
+    the plain letter that it resembles.
     """
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name).translate(_LETTERS)
-    # Of a capital I, Unicode's list says only that it looks like a small l.
+    # Unicode's list says of a capital I only that it looks like a small l.
     text = "".join(name.split()).casefold()
     return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
 
 
 @lru_cache(maxsize=16_384)
 def registrable_domain(host: str) -> str:
-    """The part of a host's name that somebody can register; the whole name, if it is a public suffix."""
+    """The part of a host name that can be registered; the whole name if it is a public suffix."""
     if not host.isascii():
         with suppress(UnicodeError):
             host = host.encode("idna").decode()
@@ -196,7 +197,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _domain(uri: Any) -> str | None:
-    """The registrable domain of a URI; the host, if that is an address or local."""
+    """The registrable domain of a URI; the host itself if that is an address or local."""
     if not isinstance(uri, str):
         return None
     scheme, _, rest = uri.partition("://")
@@ -209,7 +210,7 @@ def _domain(uri: Any) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def _domain_of_plain_name(authority: str) -> str | None:
-    """The domain, if an authority is nothing but the name of a host."""
+    """The registrable domain of an authority that is just a host name."""
     plain = _PLAIN_URL.fullmatch(f"https://{authority}")
     return registrable_domain(authority) if plain and _host_type(authority) == "name" else None
 
@@ -237,14 +238,14 @@ def _redirect_domains(client: JSON) -> set[str]:
 
 @cache
 def _public_suffixes() -> Any:
-    # Not at the top: it reads a file.
+    # Not at the top: importing it reads a file.
     from publicsuffixlist import PublicSuffixList
 
     return PublicSuffixList()
 
 
 class _Letters(dict[int, str | None]):
-    """For `str.translate`: a letter as the one in ASCII it can be taken for; None if it is invisible."""
+    """For `str.translate`: the ASCII letter that a letter resembles, or None if it is invisible."""
 
     def __missing__(self, code: int) -> str | None:
         letter = chr(code)
@@ -258,8 +259,8 @@ _LETTERS = _Letters()
 
 @cache
 def _looks_like() -> dict[str, str]:
-    """Of letters outside of ASCII: the letter in it that they can be taken for."""
-    # Not at the top: it reads a file.
+    """Maps letters outside ASCII to the ASCII letter that they resemble."""
+    # Not at the top: importing it reads a file.
     from confusable_homoglyphs.confusables import confusables_data
 
     found: dict[str, str] = {}

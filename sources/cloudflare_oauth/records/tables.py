@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 SCHEMA_NAME = "cloudflare_oauth"
-# Marks a row for removal while it is merged; no stored row has it.
+# Marks a row for removal while it is merged; it is null in every stored row.
 DELETED = "_deleted"
 
 ARRAYS = {
@@ -19,7 +19,7 @@ ARRAYS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, dlt's data type, what is in it, and dlt's other hints."""
+    """A column: its name, dlt data type, description, and dlt's other hints."""
 
     name: str
     data_type: str
@@ -28,7 +28,7 @@ class Column:
 
 
 def column(name: str, data_type: str, description: str, **hints: bool) -> Column:
-    """A column with dlt's other hints by name."""
+    """A column; other hints of dlt are keyword arguments."""
     return Column(name, data_type, description, hints)
 
 
@@ -37,7 +37,7 @@ def _key(name: str, description: str) -> Column:
 
 
 _CONTENT = (
-    column("content_hash", "text", "Hash of all that the API sent of it, whatever the order of arrays."),
+    column("content_hash", "text", "Hash of everything the API sent; the order of arrays does not matter."),
     column("observed_at", "timestamp", "When a sync first saw this content."),
     column(DELETED, "bool", "Always null: marks rows for removal while they are merged.", hard_delete=True),
 )
@@ -51,9 +51,9 @@ ACCOUNTS = (
     *_CONTENT,
 )
 
-# Computed (see `derived`), not sent: an item's field of the same name could not be stored.
+# Computed by `enrichment`, not sent: a field of the API with the same name is rejected.
 CLIENT_FACTS = (
-    column("client_name_skeleton", "text", "What the name looks like: names that look alike share it."),
+    column("client_name_skeleton", "text", "Key of the name's appearance: names that look alike share it."),
     column("client_domain", "text", "Registrable domain of `client_uri`; its host, if that is an address."),
     column("logo_domain", "text", "The same of `logo_uri`."),
     column("policy_domain", "text", "The same of `policy_uri`."),
@@ -61,14 +61,14 @@ CLIENT_FACTS = (
 )
 
 _URI_FACTS = (
-    column("scheme", "text", "Its scheme, in small letters; null if it is not absolute."),
-    column("host", "text", "Its host, in small letters; null if there is none that can be relied on."),
+    column("scheme", "text", "Scheme, in lower case; null if the URI is not absolute."),
+    column("host", "text", "Host, in lower case; null if there is none, or parsers disagree about it."),
     column("host_type", "text", "`loopback`, `localhost` (by name), `private`, `address` or `name`."),
-    column("registrable_domain", "text", "The part of the host's name that somebody can register."),
-    column("has_userinfo", "bool", "Whether a user's name or password is in it."),
+    column("registrable_domain", "text", "The part of the host name that can be registered."),
+    column("has_userinfo", "bool", "Whether it contains a user name or password."),
     column("has_fragment", "bool", "Whether it has a fragment."),
-    column("has_pattern", "bool", "Whether a part of it stands for something else, such as `*`."),
-    column("redirect_parameter", "text", "Parameter of its query that names where to go next."),
+    column("has_pattern", "bool", "Whether it contains a pattern such as `*`."),
+    column("redirect_parameter", "text", "Query parameter that names the next redirect target."),
 )
 
 _SCOPE_FACTS = (column("writes", "bool", "Whether it lets the client change anything; null if unknown."),)
@@ -84,8 +84,8 @@ ELEMENT_COLUMNS = {
 OAUTH_CLIENTS = (
     _key("account_id", "Id of the account that owns the client."),
     _key("client_id", "Id of the client, unique in its account."),
-    column("client_name", "text", "Name shown to people; whoever made the client chose it."),
-    column("visibility", "text", "`public`: any Cloudflare user may authorise it; `private`: not."),
+    column("client_name", "text", "Name shown to users, chosen by the creator of the client."),
+    column("visibility", "text", "`public`: any Cloudflare user may authorise it; otherwise `private`."),
     column("client_uri", "text", "URL of the client's home page."),
     column("logo_uri", "text", "URL of the client's logo."),
     column("policy_uri", "text", "URL of the client's privacy policy."),
@@ -101,9 +101,9 @@ OAUTH_CLIENTS = (
         "text",
         "How the client authenticates: `none`, `client_secret_basic` or `client_secret_post`.",
     ),
-    column("has_rotated_secret", "bool", "Whether an old secret, already replaced, still works."),
+    column("has_rotated_secret", "bool", "Whether a replaced secret still works."),
     column("created_at", "timestamp", "When the client was created."),
-    column("updated_at", "timestamp", "When the client was last updated, as far as the API moves it."),
+    column("updated_at", "timestamp", "When the client was last updated, according to the API."),
     column("promoted_at", "timestamp", "When the client was made public, which cannot be undone."),
     *CLIENT_FACTS,
     *_CONTENT,
@@ -120,23 +120,23 @@ OAUTH_CLIENT_CHANGES = (
         "`baseline` (found by or before the account's first complete sync), `created`, `updated`, `deleted`.",
         nullable=False,
     ),
-    column("observed_at", "timestamp", "When a sync first saw it; the change itself was earlier."),
-    column("sync_id", "text", "The sync that saw it."),
+    column("observed_at", "timestamp", "When a sync first saw the change; it happened earlier."),
+    column("sync_id", "text", "The sync that first saw the change."),
     column("changed_fields", "json", "Sorted names of the API's fields that differ; null unless `updated`."),
     column("document_before", "json", "The client as the API had sent it; null if new."),
     column("document_after", "json", "The client as the API sends it now; null if deleted."),
     column("content_hash", "text", "Hash of `document_after`; null if deleted."),
     column("previous_change_id", "text", "The client's logged change before this one; null for its first."),
-    column("has_rotated_secret", "bool", "Whether an old secret still worked then; null if deleted."),
-    column("became_public", "bool", "Whether it made the client public; null unless `updated`."),
-    column("write_scopes_added", "text", "Scopes that write and were not there before, comma-separated."),
-    column("redirect_domains_added", "text", "Registrable domains of redirects, not there before."),
+    column("has_rotated_secret", "bool", "Whether a replaced secret still worked then; null if deleted."),
+    column("became_public", "bool", "Whether the change made the client public; null unless `updated`."),
+    column("write_scopes_added", "text", "New scopes that allow writing, comma-separated."),
+    column("redirect_domains_added", "text", "New registrable domains of redirect URIs, comma-separated."),
 )
 
 OAUTH_SCOPES = (
     _key("id", "Name of the scope, as in a client's `scopes`."),
-    column("name", "text", "Name of the scope, for people."),
-    column("category", "text", "Group of scopes it is shown in."),
+    column("name", "text", "Display name of the scope."),
+    column("category", "text", "Group that the scope is shown in."),
     *_CONTENT,
 )
 
@@ -151,33 +151,31 @@ ACCOUNT_SYNCS = (
         "`complete`, `incomplete` (not proven whole), `forbidden`, `not_found`, `failed`, `delete_blocked`.",
         nullable=False,
     ),
-    column("http_status", "bigint", "HTTP status of the answer that ended it badly."),
-    column("error_code", "bigint", "Cloudflare's own code of that answer."),
+    column("http_status", "bigint", "HTTP status of the failed response."),
+    column("error_code", "bigint", "Cloudflare's error code in that response."),
     column("error_message", "text", "What went wrong, and what to do."),
     column("requests", "bigint", "Requests made for the account."),
-    column("retries", "bigint", "Those of them that repeated a failed one."),
-    column(
-        "waited_seconds", "double", "Seconds that they were held back for the quota, all of them together."
-    ),
+    column("retries", "bigint", "Requests among them that repeated a failed one."),
+    column("waited_seconds", "double", "Total seconds that the requests were held back by the rate limit."),
     column("listed", "bigint", "Clients in the listing."),
-    column("reported_total", "bigint", "How many clients the API says there are."),
+    column("reported_total", "bigint", "Number of clients according to the API (`total_count`)."),
     column("baseline", "bigint", "Clients logged as `baseline`."),
     column("created", "bigint", "Clients logged as `created`."),
     column("updated", "bigint", "Clients logged as `updated`."),
     column("deleted", "bigint", "Clients logged as `deleted`."),
-    column("unchanged", "bigint", "Clients about which there was nothing to log."),
-    column("deletes_withheld", "bigint", "Clients no longer listed that were kept all the same."),
+    column("unchanged", "bigint", "Clients without a change."),
+    column("deletes_withheld", "bigint", "Clients that are no longer listed but were kept."),
     column("rejected", "bigint", "Rows that could not be loaded."),
 )
 
 REJECTED_ROWS = (
     _key("rejection_id", "Hash of the account, the row and the reason."),
-    column("account_id", "text", "Id of the account; null outside of accounts."),
+    column("account_id", "text", "Id of the account; null for rows outside accounts."),
     column("table_name", "text", "The table the row was meant for.", nullable=False),
     column("reason", "text", "Why it could not be loaded.", nullable=False),
-    column("document", "text", "The row as JSON, without what looks like a secret value."),
-    column("sync_id", "text", "The sync that met it first."),
-    column("observed_at", "timestamp", "When that was."),
+    column("document", "text", "The row as JSON, redacted."),
+    column("sync_id", "text", "The sync that first saw the row."),
+    column("observed_at", "timestamp", "When that sync saw it."),
 )
 
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {

@@ -1,4 +1,4 @@
-"""From what the API sent to what can be loaded: every item is a row, or rejected with a reason."""
+"""Turns every item that the API sent into a typed row, or rejects it with a reason."""
 
 import json
 import re
@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .canonical import JSON, content_hash, json_text
 from .redaction import redacted
-from .tables import ACCOUNTS, ARRAYS, CLIENT_FACTS, DELETED, OAUTH_CLIENTS, OAUTH_SCOPES, Column
-
-if TYPE_CHECKING:
-    from ..api.listing import Listing
+from .tables import CLIENT_FACTS, DELETED, Column
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
 _OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
 _TEXTS = frozenset({str})
-# Each array is a table, and dlt names files by tables: some 255 bytes are the end of that.
+# Each array becomes a table, and dlt names files after tables: a file name has at most some 255 bytes.
 LONGEST_PATH = 100
-# dlt goes down by recursion.
+# dlt descends by recursion.
 DEEPEST = 20
 _PRIVATE_USE = ("\ue000", "\uf8ff")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -31,8 +28,8 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 class Row(NamedTuple):
     """An item that can be loaded.
 
-    `document` is what the API sent, without secrets, as JSON text; `columns` the same, typed as declared.
-    Both are empty if just this content is stored already.
+    `document` is what the API sent, redacted, as JSON text; `columns` the same, typed as declared. Both are
+    empty if the same content is stored already.
     """
 
     key: str
@@ -42,45 +39,15 @@ class Row(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """An item that cannot be loaded, as JSON text without secrets, and why."""
+    """An item that cannot be loaded, as redacted JSON text, and the reason."""
 
     document: str
     reason: str
 
 
 @dataclass(frozen=True)
-class CheckedListing:
-    """A listing whose items are rows, or rejected; the rest is as in `Listing`."""
-
-    rows: list[Row]
-    rejections: list[Rejection]
-    problem: str | None
-    reported_total: int | None
-
-    @classmethod
-    def of(cls, found: list[Row | Rejection], listing: "Listing") -> "CheckedListing":
-        """What was found of each item of a listing, in its order."""
-        return cls(
-            [row for row in found if isinstance(row, Row)],
-            [row for row in found if isinstance(row, Rejection)],
-            listing.problem,
-            listing.reported_total,
-        )
-
-    @property
-    def complete(self) -> bool:
-        """Whether the items are proven to be all there are."""
-        return self.problem is None
-
-    @property
-    def listed(self) -> int:
-        """How many items there were."""
-        return len(self.rows) + len(self.rejections)
-
-
-@dataclass(frozen=True)
 class RowType:
-    """What a row of one listing has to look like, taken from its table's declared columns."""
+    """The fields and types that an item of one listing may have, taken from its table's declared columns."""
 
     key: str
     types: dict[str, str]
@@ -89,7 +56,7 @@ class RowType:
     fields: frozenset[str]
 
     @classmethod
-    def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str]) -> "RowType":
+    def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str] = frozenset()) -> "RowType":
         """The type of a listing's items, identified by the field `key`."""
         types = {column.name: column.data_type for column in columns} | {key: "text"}
         for name in _OURS:
@@ -98,32 +65,36 @@ class RowType:
         return cls(key, types, arrays, objects, objects | arrays | types.keys())
 
     def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
-        """Take an item apart, or say why it cannot be loaded.
+        """Redact an item, then turn it into a row, or say why it cannot be loaded.
 
         Args:
-            stored_hashes: of what is stored, by key: such content was taken apart when it came.
+            stored_hashes: content hashes of the stored rows, by key; an item with the same content is not
+                typed again.
         """
         try:
-            return self._row(item, stored_hashes)
+            document = redacted(item)
+        except RecursionError:
+            return Rejection("null", "nested too deeply")
+        try:
+            return self._row(document, stored_hashes)
         except _UnfitError as unfit:
             try:
-                return Rejection(json.dumps(redacted(item)), str(unfit))
+                return Rejection(json.dumps(document), str(unfit))
             except RecursionError:
                 return Rejection("null", str(unfit))
         except RecursionError:
             return Rejection("null", "nested too deeply")
 
-    def _row(self, item: Any, stored_hashes: Mapping[str, str]) -> Row:
-        if not isinstance(item, dict):
-            raise _UnfitError(f"not an object but {_kind(item)}")
-        key = item.get(self.key)
+    def _row(self, document: Any, stored_hashes: Mapping[str, str]) -> Row:
+        if not isinstance(document, dict):
+            raise _UnfitError(f"not an object but {_kind(document)}")
+        key = document.get(self.key)
         if not isinstance(key, str) or not key:
             raise _UnfitError(f"no {self.key}")
-        # Whose client it is is no content of it.
-        row_hash = content_hash(_without(item, "account_id"))
+        # The account that owns a client is not content of the client.
+        row_hash = content_hash(_without(document, "account_id"))
         if stored_hashes.get(key) == row_hash:
             return Row(key, "", {}, row_hash)
-        document = redacted(item)
         columns = self._typed_fields(document)
         if not self._is_declared(document):
             _check_names(document)
@@ -135,7 +106,7 @@ class RowType:
         )
 
     def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
-        # A null is left out: it would make a column, or a table's place, of no known type.
+        # A null would make a column without a type.
         return {
             name: self._typed(f"{path}{name}", value) for name, value in fields.items() if value is not None
         }
@@ -143,7 +114,7 @@ class RowType:
     def _typed(self, column: str, value: Any) -> Any:
         data_type = self.types.get(column)
         if data_type == "text" and type(value) is str and value.isascii():
-            # Nearly all of them.
+            # Nearly all values.
             return value
         if data_type:
             return _typed_scalar(column, value, data_type)
@@ -204,7 +175,7 @@ def _check_storable(name: str, value: Any) -> None:
 
 
 def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> Any:
-    """A value of a field that nobody declared, as it is, without the nulls of its objects."""
+    """The value of an undeclared field, unchanged but for the nulls in its objects, which are left out."""
     if not isinstance(value, dict | list):
         _check_storable(column, value)
         return value
@@ -223,7 +194,7 @@ def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> 
 
 
 def _check_names(document: JSON) -> None:
-    """dlt spells columns in snake case: no two fields may meet there, nor with columns of ours."""
+    """Reject fields that would share a column once dlt has spelled them in snake case."""
     seen = set(_OURS)
     for path in _paths(document, ""):
         if path in seen or path.startswith("_dlt"):
@@ -241,10 +212,8 @@ def _paths(document: JSON, prefix: str) -> Iterator[str]:
             yield path
 
 
-# dlt is not imported before it is needed: a reader in a process of its own is ready much sooner without.
-
-
 def _has_meaning_to_dlt(value: str) -> bool:
+    # Not at the top: a reader process rarely needs dlt, whose import takes half a second.
     from dlt.common.json import custom_pua_decode
 
     return custom_pua_decode(value) is not value
@@ -254,6 +223,7 @@ def _has_meaning_to_dlt(value: str) -> bool:
 def _in_snake_case(name: str) -> str:
     if _SNAKE_CASE.fullmatch(name):
         return name
+    # Not at the top: as above.
     from dlt.common.normalizers.naming.snake_case import NamingConvention
 
     return NamingConvention().normalize_identifier(name)
@@ -262,8 +232,3 @@ def _in_snake_case(name: str) -> str:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-ACCOUNT = RowType.of("id", ACCOUNTS, frozenset())
-OAUTH_CLIENT = RowType.of("client_id", OAUTH_CLIENTS, frozenset(ARRAYS))
-OAUTH_SCOPE = RowType.of("id", OAUTH_SCOPES, frozenset({"scopes"}))

@@ -1,4 +1,9 @@
-"""What counts as a whole listing, and what it costs to know; the cases (a) to (g) of a strange API."""
+"""When a listing is complete, and how many requests the proof takes.
+
+The letters stand for the ways in which the API may behave: it (a) honours `page` and `per_page`, (b) sends
+everything in one response, (c) caps `per_page`, (d) ignores `page`, (e) sends no total count, (f) sends a
+wrong one, or (g) changes between two pages.
+"""
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -7,7 +12,7 @@ from hypothesis import strategies as st
 from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.errors import CloudflareError
 from cloudflare_oauth_pipeline.fake_api import FakeApi, Organisation, Paging, ResultInfo, faults
-from tests.support.requests import List
+from tests.support.client_settings import List
 
 
 def fill(organisation: Organisation, count: int, account: str = "a") -> list[str]:
@@ -23,10 +28,10 @@ def ids(listing: Listing) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "requests"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (1000, 50)]
 )
-def test_pages_are_read_and_none_more_than_needed(
+def test_no_page_beyond_the_last_is_requested(
     api: FakeApi, list_clients: List, count: int, requests: int
 ) -> None:
-    """(a), (c): 20 a page, whatever is asked for; the count says when the last has come."""
+    """(a), (c): a page has 20 clients, whatever `per_page` says; the total count tells which is the last."""
     api.behaviour.clients_paging = Paging.capped(20)
     expected = fill(api.organisation, count)
 
@@ -36,8 +41,8 @@ def test_pages_are_read_and_none_more_than_needed(
     assert len(api.requests) == requests
 
 
-def test_pages_as_large_as_cloudflare_allows_are_asked_for(api: FakeApi, list_clients: List) -> None:
-    """(a): a server that honours `per_page` up to 50 is asked twice for 100."""
+def test_the_largest_page_size_that_cloudflare_allows_is_requested(api: FakeApi, list_clients: List) -> None:
+    """(a): a server that honours `per_page` up to 50 gets two requests for 100 clients."""
     expected = fill(api.organisation, 100)
 
     listing = list_clients()
@@ -46,8 +51,8 @@ def test_pages_as_large_as_cloudflare_allows_are_asked_for(api: FakeApi, list_cl
 
 
 @pytest.mark.parametrize("count", [1, 50, 51, 3000])
-def test_everything_in_one_answer_costs_one_request(api: FakeApi, list_clients: List, count: int) -> None:
-    """(b): a server that does not page."""
+def test_a_server_that_does_not_page_gets_one_request(api: FakeApi, list_clients: List, count: int) -> None:
+    """(b): every client comes in one response, however many there are."""
     api.behaviour.clients_paging = Paging.whole()
     expected = fill(api.organisation, count)
 
@@ -56,8 +61,10 @@ def test_everything_in_one_answer_costs_one_request(api: FakeApi, list_clients: 
     assert (ids(listing), listing.complete, len(api.requests)) == (expected, True, 1)
 
 
-def test_a_server_that_repeats_its_first_page_is_not_believed(api: FakeApi, list_clients: List) -> None:
-    """(d): the second page brings nothing new; after two readings that agree it is given up."""
+def test_a_server_that_repeats_its_first_page_makes_the_listing_incomplete(
+    api: FakeApi, list_clients: List
+) -> None:
+    """(d): the second page brings nothing new; reading stops after two passes that agree."""
     api.behaviour.clients_paging = Paging.repeating_first(maximum=20)
     expected = fill(api.organisation, 2000)
 
@@ -68,8 +75,8 @@ def test_a_server_that_repeats_its_first_page_is_not_believed(api: FakeApi, list
     assert len(api.requests) <= 4
 
 
-def test_a_first_page_that_holds_everything_needs_no_second(api: FakeApi, list_clients: List) -> None:
-    """(d): whether a server would repeat itself does not matter if nothing is missing."""
+def test_a_first_page_that_holds_everything_is_enough(api: FakeApi, list_clients: List) -> None:
+    """(d): whether the server would repeat the page does not matter if nothing is missing."""
     api.behaviour.clients_paging = Paging.repeating_first(maximum=20)
     fill(api.organisation, 20)
 
@@ -79,10 +86,10 @@ def test_a_first_page_that_holds_everything_needs_no_second(api: FakeApi, list_c
 
 @pytest.mark.parametrize("info", [ResultInfo.absent(), ResultInfo.null(), ResultInfo.only("page", "count")])
 @pytest.mark.parametrize("count", [0, 1, 20, 41])
-def test_without_a_count_two_readings_to_the_end_have_to_agree(
+def test_without_a_count_two_passes_to_the_end_have_to_agree(
     api: FakeApi, list_clients: List, info: ResultInfo, count: int
 ) -> None:
-    """(e): no `result_info`, a null one, or one without `total_count`; an empty first page is enough."""
+    """(e): `result_info` is absent, null or lacks `total_count`; an empty first page needs one request."""
     api.behaviour.clients_paging = Paging.capped(20)
     api.behaviour.clients_result_info = info
     expected = fill(api.organisation, count)
@@ -94,10 +101,10 @@ def test_without_a_count_two_readings_to_the_end_have_to_agree(
     assert len(api.requests) == (1 if count == 0 else 2 * (pages + 1))
 
 
-def test_without_a_count_a_known_client_is_not_missed_on_one_empty_answer(
+def test_without_a_count_one_empty_response_does_not_prove_that_a_known_client_is_gone(
     api: FakeApi, list_clients: List
 ) -> None:
-    """(e): an empty answer that does not count is asked for again before it says that all are gone."""
+    """(e): an empty response without a count is requested again before it means that all clients are gone."""
     api.behaviour.clients_result_info = ResultInfo.absent()
     fill(api.organisation, 0)
 
@@ -106,10 +113,10 @@ def test_without_a_count_a_known_client_is_not_missed_on_one_empty_answer(
 
 
 @pytest.mark.parametrize("paging", [Paging.repeating_first(maximum=20), Paging.whole()])
-def test_without_a_count_a_page_that_repeats_proves_nothing(
+def test_without_a_count_a_repeated_page_proves_nothing(
     api: FakeApi, list_clients: List, paging: Paging
 ) -> None:
-    """(d) or (b), with (e): nobody can tell whether that page is all there is."""
+    """(d) or (b), with (e): nothing tells whether that page holds every client."""
     api.behaviour.clients_paging = paging
     api.behaviour.clients_result_info = ResultInfo.absent()
     fill(api.organisation, 20)
@@ -121,10 +128,10 @@ def test_without_a_count_a_page_that_repeats_proves_nothing(
 
 
 @pytest.mark.parametrize("offset", [1, -1, 7, 1_000_000_000, -41])
-def test_a_wrong_count_is_incomplete_after_a_second_reading(
+def test_a_wrong_count_makes_the_listing_incomplete_after_a_second_pass(
     api: FakeApi, list_clients: List, offset: int
 ) -> None:
-    """(f): everything is listed all the same, and nothing is proven."""
+    """(f): the listing still holds every client that arrived, but is not proven complete."""
     api.behaviour.clients_paging = Paging.capped(20)
     api.behaviour.clients_result_info = ResultInfo.off_by(offset)
     expected = fill(api.organisation, 41)
@@ -137,8 +144,8 @@ def test_a_wrong_count_is_incomplete_after_a_second_reading(
 
 
 @pytest.mark.parametrize("total", ["41", -1, 41.0, True, None, [41]])
-def test_a_count_that_is_no_number_is_none(api: FakeApi, list_clients: List, total: object) -> None:
-    """(f): what is not a number of clients is not taken for one."""
+def test_a_count_that_is_not_an_integer_is_ignored(api: FakeApi, list_clients: List, total: object) -> None:
+    """(f): text, a negative number, a float, a boolean, null and an array are treated as no count."""
     api.behaviour.clients_paging = Paging.capped(20)
     api.behaviour.clients_result_info = ResultInfo.saying(total_count=total)
     expected = fill(api.organisation, 41)
@@ -151,10 +158,10 @@ def test_a_count_that_is_no_number_is_none(api: FakeApi, list_clients: List, tot
 
 @pytest.mark.parametrize("page", [1, 2, 3])
 @pytest.mark.parametrize("what", ["added", "removed"])
-def test_a_listing_that_changes_once_is_read_again(
+def test_a_listing_that_changes_while_it_is_read_is_read_again(
     api: FakeApi, list_clients: List, what: str, page: int
 ) -> None:
-    """(g): a client comes or goes between two pages; the second reading is whole."""
+    """(g): a client is added or removed between two pages; the second pass is complete."""
     api.behaviour.clients_paging = Paging.capped(20)
     fill(api.organisation, 50)
     done: list[int] = []
@@ -175,8 +182,8 @@ def test_a_listing_that_changes_once_is_read_again(
     assert len(api.requests) <= 6
 
 
-def test_a_listing_that_never_stops_changing_is_given_up(api: FakeApi, list_clients: List) -> None:
-    """(g): three readings, then it is incomplete."""
+def test_a_listing_that_never_stops_changing_is_incomplete(api: FakeApi, list_clients: List) -> None:
+    """(g): reading stops after three passes."""
     api.behaviour.clients_paging = Paging.capped(20)
     fill(api.organisation, 50)
     api.behaviour.between = lambda account, number, organisation: organisation.add(account)
@@ -187,10 +194,8 @@ def test_a_listing_that_never_stops_changing_is_given_up(api: FakeApi, list_clie
     assert len(api.requests) <= 9
 
 
-def test_a_swap_between_two_pages_is_noticed_before_anything_is_missed(
-    api: FakeApi, list_clients: List
-) -> None:
-    """(g): one removed and one added leave the count as it was; a known client has slipped through."""
+def test_a_swap_between_two_pages_is_noticed(api: FakeApi, list_clients: List) -> None:
+    """(g): one client removed and one added leave the count unchanged; a missing known client shows it."""
     api.behaviour.clients_paging = Paging.capped(20)
     expected = fill(api.organisation, 41)
     done: list[int] = []
@@ -209,10 +214,10 @@ def test_a_swap_between_two_pages_is_noticed_before_anything_is_missed(
     assert len(api.requests) <= 3 + 2 * 4
 
 
-def test_a_deletion_from_one_page_that_is_not_full_needs_no_second_reading(
+def test_a_deletion_from_a_single_page_that_is_not_full_needs_no_second_pass(
     api: FakeApi, list_clients: List
 ) -> None:
-    """One answer cannot have shifted while it was read."""
+    """A single response cannot have shifted while it was read."""
     api.behaviour.clients_paging = Paging.capped(20)
     fill(api.organisation, 10)
 
@@ -220,8 +225,8 @@ def test_a_deletion_from_one_page_that_is_not_full_needs_no_second_reading(
     assert len(api.requests) == 1
 
 
-def test_a_count_that_is_reached_too_early_deletes_nothing(api: FakeApi, list_clients: List) -> None:
-    """(f): the API says 20 and has 41, 20 a page; what is known of the rest is not called missing."""
+def test_a_count_that_is_too_low_deletes_nothing(api: FakeApi, list_clients: List) -> None:
+    """(f): the API reports 20 clients and has 41, 20 per page; the known rest is not reported missing."""
     api.behaviour.clients_paging = Paging.capped(20)
     api.behaviour.clients_result_info = ResultInfo.saying(total_count=20)
     expected = fill(api.organisation, 41)
@@ -230,7 +235,7 @@ def test_a_count_that_is_reached_too_early_deletes_nothing(api: FakeApi, list_cl
 
 
 def test_an_endless_listing_ends(api: FakeApi, list_clients: List, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Promise 7: a server that invents new clients for ever and does not count them is left in the end."""
+    """Promise 7: reading stops even if the server sends new clients for ever and no count."""
     monkeypatch.setattr("cloudflare_oauth.api.listing.MAX_PAGES", 30)
     api.behaviour.clients_paging = Paging.capped(20)
     api.behaviour.clients_result_info = ResultInfo.absent()
@@ -244,7 +249,7 @@ def test_an_endless_listing_ends(api: FakeApi, list_clients: List, monkeypatch: 
 
 
 def test_an_item_without_an_id_counts_as_itself(api: FakeApi, list_clients: List) -> None:
-    """A row that will be rejected does not make its listing look cut short."""
+    """A row that will be rejected still counts, so its listing does not look truncated."""
     fill(api.organisation, 2)
     api.organisation.put("a", {"visibility": "private"})
     api.organisation.put("a", "not even an object")
@@ -255,8 +260,8 @@ def test_an_item_without_an_id_counts_as_itself(api: FakeApi, list_clients: List
 
 
 @pytest.mark.parametrize("result", [{"clients": []}, "none", 7, None, True])
-def test_a_result_that_is_no_list_is_an_error(api: FakeApi, list_clients: List, result: object) -> None:
-    """It is never taken for an empty listing."""
+def test_a_result_that_is_not_a_list_is_an_error(api: FakeApi, list_clients: List, result: object) -> None:
+    """It is never treated as an empty listing."""
     fill(api.organisation, 2)
     api.behaviour.break_("a", faults.wrong_result(result))
 
@@ -265,7 +270,7 @@ def test_a_result_that_is_no_list_is_an_error(api: FakeApi, list_clients: List, 
 
 
 def test_accounts_are_read_page_by_page(api: FakeApi, list_clients: List) -> None:
-    """Estates have thousands of accounts: 2,345 of them are 47 pages."""
+    """An organisation may have thousands of accounts: 2,345 of them take 47 pages."""
     for number in range(2345):
         api.organisation.add_account(f"{number:032x}")
 
@@ -274,8 +279,8 @@ def test_accounts_are_read_page_by_page(api: FakeApi, list_clients: List) -> Non
     assert (len(listing.items), listing.complete, len(api.requests)) == (2345, True, 47)
 
 
-def test_the_accounts_of_an_account_owned_token_are_read_once(api: FakeApi, list_clients: List) -> None:
-    """The known bug: page 1 of 1, for ever."""
+def test_an_account_owned_token_gets_its_account_with_one_request(api: FakeApi, list_clients: List) -> None:
+    """Cloudflare reports the wrong paging for such a token: every page is page 1 of 1."""
     api.behaviour.accounts_paging = Paging.account_owned_token()
     api.organisation.add_account("a")
 
@@ -306,7 +311,7 @@ infos = st.sampled_from(
     count=st.integers(0, 13),
     changes=st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["add", "remove", "swap"])), max_size=3),
 )
-def test_no_known_client_that_was_there_throughout_is_ever_called_missing(
+def test_a_complete_listing_holds_every_known_client_that_was_there_throughout(
     api: FakeApi,
     list_clients: List,
     paging: Paging,
@@ -314,8 +319,8 @@ def test_no_known_client_that_was_there_throughout_is_ever_called_missing(
     count: int,
     changes: list[tuple[int, str]],
 ) -> None:
-    """Promise 2, for every paging, every count and every drift: a listing that lacks it is incomplete."""
-    # Who repeats one page and also counts no more than that page cannot be told from one that has no more.
+    """Promise 2, for every paging, count and drift: a listing that lacks such a client is incomplete."""
+    # A server that repeats one page and counts only that page looks exactly like one that has no more.
     hides_the_rest = paging.ignores_page and count + info.total_count_offset == 3 < count
     assume(not hides_the_rest)
     api.behaviour.between = None

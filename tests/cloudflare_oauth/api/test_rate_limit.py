@@ -1,4 +1,4 @@
-"""Promise 8: the quota is never exceeded, its reserve is left to others, and the rest is used."""
+"""Promise 8: requests never exceed Cloudflare's quota, leave its reserve to other tools, and use the rest."""
 
 import time
 
@@ -7,15 +7,16 @@ import pytest
 
 from cloudflare_oauth import events
 from cloudflare_oauth.api.client import CloudflareClient, Usage
+from cloudflare_oauth.api.endpoint import Endpoint
 from cloudflare_oauth.api.rate_limit import RateLimit
 from cloudflare_oauth.errors import RequestFailedError
 from cloudflare_oauth_pipeline.fake_api import FakeApi
 from cloudflare_oauth_pipeline.fake_api import rate_limit as quota
-from tests.support.requests import LIMITS, connection_to
+from tests.support.client_settings import settings_for
 
 
 def ask(api: FakeApi, requests: int, *, share: float = 0.9, concurrency: int = 8) -> list[events.Waiting]:
-    """Ask for so many pages, many at once; returns the waits that were told."""
+    """Request that many pages concurrently; returns the waits that were reported."""
     waits: list[events.Waiting] = []
 
     def observe(event: events.Event) -> None:
@@ -25,11 +26,7 @@ def ask(api: FakeApi, requests: int, *, share: float = 0.9, concurrency: int = 8
     async def run() -> None:
         async with (
             CloudflareClient(
-                connection_to(api),
-                limits=LIMITS,
-                concurrency=concurrency,
-                quota_share=share,
-                observer=observe,
+                settings_for(api, concurrency=concurrency, quota_share=share), observe
             ) as client,
             anyio.create_task_group() as tasks,
         ):
@@ -41,7 +38,7 @@ def ask(api: FakeApi, requests: int, *, share: float = 0.9, concurrency: int = 8
 
 
 async def _get(client: CloudflareClient, page: int) -> None:
-    await client.get("/accounts", {"page": page}, subject="accounts", usage=Usage())
+    await client.get(Endpoint(path="/accounts", subject="accounts"), {"page": page}, Usage())
 
 
 @pytest.mark.parametrize(("share", "allowed"), [(0.9, 36), (0.5, 20), (1.0, 40)])
@@ -49,7 +46,7 @@ async def _get(client: CloudflareClient, page: int) -> None:
 def test_an_enforced_quota_is_used_and_never_exceeded(
     api: FakeApi, share: float, allowed: int, concurrency: int
 ) -> None:
-    """40 requests in 2 seconds: no violation, and at least 85 % of the share in every whole window."""
+    """With 40 requests per 2 seconds: no violation, and every full window uses at least 85 % of the share."""
     enforced = api.behaviour.quota = quota.RateLimit(40, 2)
 
     waits = ask(api, 2 * allowed + 5, share=share, concurrency=concurrency)
@@ -62,8 +59,8 @@ def test_an_enforced_quota_is_used_and_never_exceeded(
     assert all("kept for your other tools" in wait.reason and 0.5 < wait.seconds < 2.5 for wait in waits)
 
 
-def test_what_others_have_used_is_not_used_again(api: FakeApi) -> None:
-    """The quota is the user's, not the program's."""
+def test_requests_of_other_tools_count_against_the_quota(api: FakeApi) -> None:
+    """The quota belongs to the user, not to the program."""
     enforced = api.behaviour.quota = quota.RateLimit(40, 2, used_by_others=20)
 
     ask(api, 30)
@@ -72,8 +69,8 @@ def test_what_others_have_used_is_not_used_again(api: FakeApi) -> None:
     assert enforced.windows[0] == 16
 
 
-def test_a_quota_that_others_have_used_up_is_waited_for(api: FakeApi) -> None:
-    """One request finds it out; then one a window, which is bounded progress, and no violation."""
+def test_a_quota_used_up_by_other_tools_slows_the_program_to_one_request_per_window(api: FakeApi) -> None:
+    """The first request reveals it; one request per window keeps making progress without a violation."""
     enforced = api.behaviour.quota = quota.RateLimit(10, 1, used_by_others=8)
 
     ask(api, 3)
@@ -82,8 +79,8 @@ def test_a_quota_that_others_have_used_up_is_waited_for(api: FakeApi) -> None:
     assert enforced.windows == [1, 1, 1]
 
 
-def test_with_room_nobody_waits(api: FakeApi) -> None:
-    """At full speed while the window has room."""
+def test_requests_do_not_wait_while_the_window_has_room(api: FakeApi) -> None:
+    """300 requests of a quota of 1,200 are sent at full speed."""
     api.behaviour.quota = quota.RateLimit(1200, 300)
 
     assert ask(api, 300) == []
@@ -98,15 +95,17 @@ def test_with_room_nobody_waits(api: FakeApi) -> None:
         {"ratelimit": '"default"', "ratelimit-policy": None},
     ],
 )
-def test_headers_that_tell_nothing_do_not_stop_anything(api: FakeApi, headers: dict[str, str | None]) -> None:
-    """Absent or malformed: Cloudflare's documented quota holds, which is far away here."""
+def test_absent_or_malformed_headers_do_not_delay_requests(
+    api: FakeApi, headers: dict[str, str | None]
+) -> None:
+    """Cloudflare's documented quota applies instead, which 50 requests do not reach."""
     api.behaviour.headers = headers
 
     assert ask(api, 50) == []
 
 
-def test_without_headers_the_documented_quota_is_kept() -> None:
-    """1,080 of 1,200 requests in 300 seconds; the next one waits for the first to be 300 seconds old."""
+def test_without_headers_the_documented_quota_applies() -> None:
+    """Of 1,200 requests per 300 seconds 1,080 are sent; the next waits until the first is 300 seconds old."""
     waits: list[float] = []
 
     async def run() -> None:
@@ -127,8 +126,8 @@ def test_without_headers_the_documented_quota_is_kept() -> None:
     assert 290 < waits[0] <= 301
 
 
-def test_two_quotas_at_once_are_both_kept() -> None:
-    """The one with less left decides."""
+def test_two_quotas_apply_at_once() -> None:
+    """The quota with fewer requests left decides."""
 
     async def run() -> int:
         gate, made = RateLimit(), 0
@@ -148,7 +147,7 @@ def test_two_quotas_at_once_are_both_kept() -> None:
 
 
 def held_back(gate: RateLimit) -> bool:
-    """Whether the gate lets nobody through now."""
+    """Whether the rate limit now blocks requests."""
 
     async def run() -> bool:
         with anyio.move_on_after(0.1) as late:
@@ -159,8 +158,8 @@ def held_back(gate: RateLimit) -> bool:
     return anyio.run(run)
 
 
-def test_a_window_that_is_over_opens_no_other() -> None:
-    """One endpoint told of a quota of its own, once; the reserve of the other is kept all the same."""
+def test_the_end_of_one_window_does_not_open_another() -> None:
+    """One endpoint once reported a quota of its own; the reserve of the default quota is still kept."""
     gate = RateLimit()
     gate.learn({"ratelimit": '"scopes";r=900;t=0', "ratelimit-policy": '"scopes";q=1000;w=1'})
     assert not held_back(gate)
@@ -172,9 +171,8 @@ def test_a_window_that_is_over_opens_no_other() -> None:
     assert held_back(gate)
 
 
-def test_headers_that_stop_leave_the_documented_quota() -> None:
-    """As soon as the windows that were told are over."""
-
+def test_the_documented_quota_applies_when_headers_stop() -> None:
+    """It applies as soon as the reported windows are over."""
     gate = RateLimit()
     gate.learn({"ratelimit": '"default";r=900;t=0', "ratelimit-policy": '"default";q=1200;w=300'})
 
@@ -196,10 +194,10 @@ def test_headers_that_stop_leave_the_documented_quota() -> None:
         {"ratelimit": '"default";r=0;t=999999999999', "ratelimit-policy": None},
     ],
 )
-def test_what_lasts_longer_than_cloudflares_quota_is_not_waited_for(
+def test_a_wait_beyond_cloudflares_own_window_ends_every_request(
     api: FakeApi, headers: dict[str, str | None]
 ) -> None:
-    """Every request that is left ends at once, unmade, with how long it would take and why."""
+    """Every remaining request fails unsent, with the length of the wait and its reason."""
     api.behaviour.headers = headers
     told = []
 
@@ -211,7 +209,7 @@ def test_what_lasts_longer_than_cloudflares_quota_is_not_waited_for(
 
     async def run() -> None:
         async with (
-            CloudflareClient(connection_to(api), limits=LIMITS) as client,
+            CloudflareClient(settings_for(api)) as client,
             anyio.create_task_group() as tasks,
         ):
             for page in range(1, 101):

@@ -1,4 +1,4 @@
-"""As many requests at once as were asked for, whatever they are for, and never more of anything."""
+"""The asynchronous reader keeps `concurrency` requests in flight, for accounts and pages alike."""
 
 import anyio
 import pytest
@@ -6,13 +6,14 @@ import pytest
 from cloudflare_oauth import events
 from cloudflare_oauth.api.listing import PAGES_AT_ONCE
 from cloudflare_oauth.reading.async_reader import each_of, open_async_reader
-from cloudflare_oauth.reading.reader import AccountReading, Settings
+from cloudflare_oauth.reading.reader import AccountReading
+from cloudflare_oauth.resources import OAUTH_CLIENT
 from cloudflare_oauth_pipeline.fake_api import FakeApi, RateLimit, account_id
-from tests.support.requests import LIMITS, connection_to
+from tests.support.client_settings import settings_for
 
 
 def read(api: FakeApi, accounts: list[str], concurrency: int) -> tuple[dict[str, int], int]:
-    """How many clients each account has, and how many tasks there were at once, at most."""
+    """Return the number of clients per account and the largest number of concurrent tasks."""
     listed: dict[str, int] = {}
     most_tasks = 0
 
@@ -23,17 +24,18 @@ def read(api: FakeApi, accounts: list[str], concurrency: int) -> tuple[dict[str,
         listed[reading.account_id] = reading.outcome.listed
 
     async def run() -> None:
-        settings = Settings(connection=connection_to(api), concurrency=concurrency, limits=LIMITS)
-        async with open_async_reader(settings, events.ignore) as reader:
-            await reader.oauth_clients(each_of((account, {}) for account in accounts), hand_over)
+        async with open_async_reader(settings_for(api, concurrency=concurrency), events.ignore) as reader:
+            await reader.read_accounts(
+                OAUTH_CLIENT, each_of((account, {}) for account in accounts), hand_over
+            )
 
     anyio.run(run)
     return listed, most_tasks
 
 
 @pytest.mark.parametrize("concurrency", [1, 6])
-def test_accounts_are_read_at_the_same_time(api: FakeApi, concurrency: int) -> None:
-    """So many requests are in flight, and never one more."""
+def test_accounts_are_read_concurrently(api: FakeApi, concurrency: int) -> None:
+    """`concurrency` requests are in flight at once, and never one more."""
     accounts = [account_id(number) for number in range(30)]
     for account in accounts:
         api.organisation.add(account, client_id="client")
@@ -44,8 +46,8 @@ def test_accounts_are_read_at_the_same_time(api: FakeApi, concurrency: int) -> N
     assert api.requests.most_at_once() == concurrency
 
 
-def test_the_pages_of_one_account_are_read_at_the_same_time(api: FakeApi) -> None:
-    """As soon as they have proved to be real."""
+def test_the_pages_of_one_account_are_read_concurrently(api: FakeApi) -> None:
+    """The remaining pages are requested at once as soon as the server has proved that it pages."""
     for number in range(1_000):
         api.organisation.add(account_id("one"), client_id=f"client-{number}")
     api.behaviour.latency_seconds = 0.02
@@ -56,8 +58,8 @@ def test_the_pages_of_one_account_are_read_at_the_same_time(api: FakeApi) -> Non
     assert api.requests.most_at_once() == 6
 
 
-def test_other_accounts_are_read_while_one_says_how_many_pages_it_has(api: FakeApi) -> None:
-    """Whose first page is on its way holds nobody up."""
+def test_other_accounts_are_read_while_a_large_one_sends_its_first_page(api: FakeApi) -> None:
+    """An account whose page count is not known yet does not block the others."""
     large, small = account_id("large"), [account_id(number) for number in range(5)]
     for number in range(100):
         api.organisation.add(large, client_id=f"client-{number}")
@@ -65,7 +67,7 @@ def test_other_accounts_are_read_while_one_says_how_many_pages_it_has(api: FakeA
         api.organisation.add(account, client_id="client")
     api.behaviour.latency_seconds = 0.15
 
-    # The first request of all goes alone: nobody knows the quota yet.
+    # The very first request goes alone, because the quota is not known yet.
     read(api, [small[0], large, *small[1:]], 6)
 
     first = api.requests.of(large)[0]
@@ -73,12 +75,12 @@ def test_other_accounts_are_read_while_one_says_how_many_pages_it_has(api: FakeA
     assert all(api.requests.of(account)[0].time < first.answered_at for account in small)
 
 
-def test_thousands_of_accounts_are_a_few_tasks_and_connections(api: FakeApi) -> None:
-    """However many wait to be read."""
+def test_thousands_of_accounts_need_few_tasks_and_connections(api: FakeApi) -> None:
+    """Both numbers depend on `concurrency`, not on the number of accounts."""
     accounts = [account_id(number) for number in range(2_000)]
     for account in accounts:
         api.organisation.add_account(account)
-    # More than a fast machine asks within a second: nothing is to wait for the next window.
+    # More than a fast machine sends within a second: no request has to wait for the next window.
     api.behaviour.quota = RateLimit(10 * len(accounts), enforced=False)
 
     listed, most_tasks = read(api, accounts, 4)

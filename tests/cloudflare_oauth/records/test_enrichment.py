@@ -1,4 +1,4 @@
-"""What is computed of a client, beside what the API sent."""
+"""The columns that are computed from a client's fields."""
 
 from typing import Any
 
@@ -46,10 +46,10 @@ from cloudflare_oauth.records.enrichment import (
         ("", None, None, None, None),
     ],
 )
-def test_a_uri_is_taken_apart_as_a_uri(
+def test_uri_facts_are_scheme_host_and_domain(
     uri: str, scheme: str | None, host: str | None, host_type: str | None, domain: str | None
 ) -> None:
-    """Look-alikes of loopback are not loopback; what readers would disagree about has no host."""
+    """Look-alikes of loopback are not loopback; a URI that parsers disagree about has no host."""
     facts = uri_facts(uri)
 
     found = [facts.get(name) for name in ("scheme", "host", "host_type", "registrable_domain")]
@@ -74,8 +74,8 @@ def test_a_uri_is_taken_apart_as_a_uri(
         ("https://app.example/next?nextpage=1", "redirect_parameter", None),
     ],
 )
-def test_what_is_striking_about_a_uri(uri: str, fact: str, value: Any) -> None:
-    """In the part of the URI where it means something."""
+def test_uri_facts_flag_what_deserves_attention(uri: str, fact: str, value: Any) -> None:
+    """Each is detected only in the part of the URI where it has a meaning."""
     assert uri_facts(uri).get(fact) == value
 
 
@@ -97,13 +97,13 @@ def test_what_is_striking_about_a_uri(uri: str, fact: str, value: Any) -> None:
         ("", None),
     ],
 )
-def test_a_scope_writes_or_reads_or_nobody_knows(scope: str, writes: bool | None) -> None:
-    """Any action that is not known to be harmless counts as writing."""
+def test_a_scope_writes_or_reads_or_is_unknown(scope: str, writes: bool | None) -> None:
+    """An action counts as writing unless it is known to be harmless."""
     assert scope_facts(scope).get("writes") is writes
 
 
 def test_names_that_look_alike_have_the_same_skeleton() -> None:
-    """Case, spaces, invisible characters and confusable letters are lost on a hasty reader."""
+    """The skeleton ignores case, spaces, invisible characters and confusable letters."""
     alike = [
         "Deploy Console",
         "deploy  console",
@@ -119,8 +119,8 @@ def test_names_that_look_alike_have_the_same_skeleton() -> None:
     assert name_skeleton("配送") != name_skeleton("在庫")
 
 
-def test_a_clients_addresses_give_their_domains() -> None:
-    """The host itself, where it is an address; nothing, where there is none."""
+def test_client_facts_are_the_domains_of_its_urls() -> None:
+    """An IP address stands for itself; a URL without a host gives no fact."""
     client = {
         "client_uri": "https://www.app.example/x",
         "logo_uri": "http://10.0.0.1/l.png",
@@ -130,8 +130,8 @@ def test_a_clients_addresses_give_their_domains() -> None:
     assert client_facts(client) == {"client_domain": "app.example", "logo_domain": "10.0.0.1"}
 
 
-def test_a_change_tells_what_it_added() -> None:
-    """Not what was there before, nor what only reads."""
+def test_change_facts_name_what_a_change_added() -> None:
+    """They leave out what was there before and scopes that only read."""
     before = {"scopes": ["dns.write"], "redirect_uris": ["https://a.example/"], "visibility": "private"}
     after = {
         "scopes": ["dns.write", "zone.read", "d1.write"],

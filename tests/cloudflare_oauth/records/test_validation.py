@@ -1,4 +1,4 @@
-"""What can be loaded, what is rejected and why, what is dropped, and what counts as content."""
+"""Which items are loaded, rejected or redacted, and which differences change the content hash."""
 
 import json
 from datetime import UTC, datetime
@@ -9,11 +9,12 @@ import pytest
 from cloudflare_oauth.api.listing import Page, Reading
 from cloudflare_oauth.records.canonical import changed_fields, content_hash
 from cloudflare_oauth.records.redaction import looks_secret, redacted
-from cloudflare_oauth.records.validation import OAUTH_CLIENT, Rejection, Row
+from cloudflare_oauth.records.validation import Rejection, Row
+from cloudflare_oauth.resources import OAUTH_CLIENT
 
 
 def checked(**fields: Any) -> Row | Rejection:
-    return OAUTH_CLIENT.check({"client_id": "1", "visibility": "private", **fields})
+    return OAUTH_CLIENT.row_type.check({"client_id": "1", "visibility": "private", **fields})
 
 
 @pytest.mark.parametrize(
@@ -57,25 +58,27 @@ def checked(**fields: Any) -> Row | Rejection:
         ({"client_id": "1", "a_b": 1, "a__b": 2}, "two fields would share the column a_b"),
     ],
 )
-def test_what_cannot_be_loaded_is_rejected_with_its_reason(item: Any, reason: str) -> None:
-    """Not an object, without an id, of the wrong type, or not storable."""
-    rejection = OAUTH_CLIENT.check(item)
+def test_an_item_that_cannot_be_loaded_is_rejected_with_a_reason(item: Any, reason: str) -> None:
+    """It is not an object, has no id or a field of the wrong type, or cannot be stored."""
+    rejection = OAUTH_CLIENT.row_type.check(item)
 
     assert isinstance(rejection, Rejection)
     assert rejection.reason.startswith(reason)
     assert json.loads(rejection.document) == item
 
 
-def test_a_rejected_row_is_kept_without_its_secrets() -> None:
-    """Promise 10 holds for rows that are not loaded, too."""
-    rejection = OAUTH_CLIENT.check({"client_secret": "hush", "nested": [{"apiKey": "hush", "name": "n"}]})
+def test_a_rejected_row_is_stored_without_its_secrets() -> None:
+    """Promise 10 holds for rejected rows, too."""
+    rejection = OAUTH_CLIENT.row_type.check(
+        {"client_secret": "hush", "nested": [{"apiKey": "hush", "name": "n"}]}
+    )
 
     assert isinstance(rejection, Rejection)
     assert json.loads(rejection.document) == {"nested": [{"name": "n"}]}
 
 
 def test_a_row_nested_too_deeply_is_rejected() -> None:
-    """It ends neither the sync nor the account."""
+    """It fails neither the sync nor the account."""
     deep: Any = "bottom"
     for _ in range(100_000):
         deep = [deep]
@@ -85,8 +88,8 @@ def test_a_row_nested_too_deeply_is_rejected() -> None:
 
 @pytest.mark.parametrize("depth", [10, 30, 100, 400, 500, 700, 900, 980, 1_010, 5_000])
 @pytest.mark.parametrize("has_id", [True, False])
-def test_however_deep_an_item_counts_once(depth: int, has_id: bool) -> None:
-    """An object or an array, with or without an id: it is one in its listing, and a row or rejected."""
+def test_an_item_counts_once_however_deeply_it_is_nested(depth: int, has_id: bool) -> None:
+    """An object or an array, with or without an id, is one item of its listing and is loaded or rejected."""
     deep: Any = []
     for _ in range(depth):
         deep = [deep]
@@ -94,7 +97,7 @@ def test_however_deep_an_item_counts_once(depth: int, has_id: bool) -> None:
     reading = Reading()
 
     reading.add(Page([item, deep], 2, 50), "client_id")
-    kinds = [type(OAUTH_CLIENT.check(one)) for one in (item, deep)]
+    kinds = [type(OAUTH_CLIENT.row_type.check(one)) for one in (item, deep)]
 
     assert reading.counted
     assert kinds == [Row if has_id and depth == 10 else Rejection, Rejection]
@@ -110,8 +113,8 @@ def test_however_deep_an_item_counts_once(depth: int, has_id: bool) -> None:
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_timestamps_are_moments_in_utc(text: str, moment: datetime) -> None:
-    """Any offset, and fractions down to microseconds."""
+def test_timestamps_are_converted_to_utc(text: str, moment: datetime) -> None:
+    """Any offset is accepted; fractions are cut at microseconds; the document keeps the original text."""
     row = checked(created_at=text)
 
     assert isinstance(row, Row)
@@ -119,8 +122,8 @@ def test_timestamps_are_moments_in_utc(text: str, moment: datetime) -> None:
     assert json.loads(row.document)["created_at"] == text
 
 
-def test_nulls_make_no_columns() -> None:
-    """A null of a field nobody declared would have no type."""
+def test_nulls_create_no_columns() -> None:
+    """A null in an undeclared field would have no type."""
     row = checked(client_name=None, scopes=None, new=None, object={"a": None, "b": 1}, scopes2=[None, "a"])
 
     assert isinstance(row, Row)
@@ -155,7 +158,7 @@ def test_nulls_make_no_columns() -> None:
     ],
 )
 def test_a_field_that_looks_like_a_secret_value_is_dropped(name: str) -> None:
-    """At any depth, whether it is a text or made of texts."""
+    """It is dropped at any depth, whether it is a string or contains strings."""
     assert looks_secret(name, "hush")
     assert redacted({"a": [{name: "hush", "b": 1}], name: ["hush"]}) == {"a": [{"b": 1}]}
 
@@ -174,8 +177,8 @@ def test_a_field_that_looks_like_a_secret_value_is_dropped(name: str) -> None:
         ("tokenizer", "x"),
     ],
 )
-def test_a_field_that_only_talks_about_secrets_is_kept(name: str, value: Any) -> None:
-    """A flag, a number, a time or a method gives nothing away."""
+def test_a_field_that_only_describes_secrets_is_kept(name: str, value: Any) -> None:
+    """A flag, a number, a time or a method reveals no secret."""
     assert redacted({name: value}) == {name: value}
 
 
@@ -194,8 +197,8 @@ A: dict[str, Any] = {"client_id": "1", "scopes": ["a", "b"], "uri": "x"}
         dict(reversed(A.items())),
     ],
 )
-def test_what_is_not_content_does_not_change_the_hash(same: dict[str, Any]) -> None:
-    """The order of keys and of elements, repeated elements, and null, absent or empty."""
+def test_equivalent_documents_have_the_same_hash(same: dict[str, Any]) -> None:
+    """Order and repetition do not count, and null, absent and empty are the same."""
     assert content_hash(same) == content_hash(A)
     assert changed_fields(A, same) == []
 
@@ -212,22 +215,22 @@ def test_what_is_not_content_does_not_change_the_hash(same: dict[str, Any]) -> N
         ({"client_id": "1"}, ["scopes", "uri"]),
     ],
 )
-def test_what_is_content_changes_the_hash(other: dict[str, Any], fields: list[str]) -> None:
-    """And `changed_fields` names it."""
+def test_different_documents_have_different_hashes(other: dict[str, Any], fields: list[str]) -> None:
+    """`changed_fields` names the fields that differ."""
     assert content_hash(other) != content_hash(A)
     assert changed_fields(A, other) == changed_fields(other, A) == fields
 
 
-def test_numbers_and_booleans_are_told_apart() -> None:
-    """To Python 1, 1.0 and True are equal; to JSON they are not."""
+def test_numbers_and_booleans_are_distinguished() -> None:
+    """1, 1.0 and True are equal in Python but not in JSON."""
     hashes = {content_hash({"new": value}) for value in (1, 1.0, True, "1", [1], [True])}
 
     assert len(hashes) == 6
     assert changed_fields({"new": 1}, {"new": True}) == ["new"]
 
 
-def test_the_account_a_client_is_sent_with_is_not_its_content() -> None:
-    """The same client hashes the same, whether the API names its account or not."""
+def test_the_account_id_is_not_part_of_the_hash() -> None:
+    """A client has the same hash whether or not the API sends its account with it."""
     with_account, without = checked(account_id="a" * 32), checked()
 
     assert isinstance(with_account, Row)

@@ -1,4 +1,4 @@
-"""Findings as a user sees them: the command, waivers, views, and those of the demo."""
+"""Findings as users see them: the command, waivers, the views and the findings of the demo."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cloudflare_oauth import SyncSettings
 from cloudflare_oauth.records.tables import ARRAYS
 from cloudflare_oauth_pipeline.analysis.views import load_views, translated
 from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
@@ -20,7 +21,7 @@ from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.commands import DB, Run, rows
 
 ACCOUNT = account_id("one")
-# The organisation's clients are of that time; some rules ask how long something has lasted.
+# Some rules depend on how long a state has lasted, and the demo's clients are dated relative to this moment.
 DEMO_NOW = "2026-11-23T12:00:00+00:00"
 DEMO_FINDINGS = {
     "Bookmarklet": "RU-09",
@@ -71,19 +72,19 @@ DEMO_FINDINGS = {
 
 
 def test_the_demo_has_exactly_the_findings_known_in_advance(tmp_path: Path) -> None:
-    """Client by client; and none of the ordinary ones is accused."""
+    """Each client has the rules listed for it, and no ordinary client has a finding."""
     target = Target(db=tmp_path / "demo.duckdb", pipelines_dir=tmp_path / "dlt")
     with FakeApi(demo_organisation()) as api:
         sync(
             target,
-            api_token=FAKE_TOKEN,
-            base_url=api.base_url,
-            observed_at=datetime.fromisoformat(DEMO_NOW),
+            SyncSettings(
+                api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=datetime.fromisoformat(DEMO_NOW)
+            ),
         )
     query = load_views()["oauth_client_findings"].select()
     query = query.replace("CURRENT_TIMESTAMP", f"CAST('{DEMO_NOW}' AS TIMESTAMPTZ)")
     found: dict[str, set[str]] = defaultdict(set)
-    with open_for_reading(target) as pipeline, pipeline.sql_client() as client:
+    with open_for_reading(target) as (pipeline, _), pipeline.sql_client() as client:
         for row in client.execute_sql(translated(query, client)) or ():
             found[row[4]].add(row[0])
 
@@ -92,7 +93,7 @@ def test_the_demo_has_exactly_the_findings_known_in_advance(tmp_path: Path) -> N
 
 @pytest.fixture
 def risky(api: FakeApi, run: Run) -> None:
-    """A dataset with a critical, a high and a low finding, and a name that a spreadsheet would run."""
+    """A dataset with a critical, a high and a low finding, and a name that is a spreadsheet formula."""
     api.organisation.add(
         ACCOUNT, client_id="1", client_name="=cmd|' /C calc'!A1", redirect_uris=["https://*.a.example/"]
     )
@@ -111,15 +112,15 @@ def write_waivers(*waivers: str) -> None:
 
 
 @pytest.mark.usefixtures("risky")
-def test_findings_are_shown_the_worst_first_with_what_to_do(run: Run) -> None:
-    """On a terminal, as JSON and as CSV."""
+def test_findings_are_shown_the_worst_first_with_a_remediation(run: Run) -> None:
+    """The table, JSON and CSV show the same findings; the table adds what to do."""
     shown = run("findings")
     found = run("findings", "--format", "json")
     lines = list(csv.DictReader(io.StringIO(run("findings", "--format", "csv").stdout)))
 
     assert shown.exit_code == found.exit_code == 0
     assert shown.stdout.index("RU-02") < shown.stdout.index("RU-01") < shown.stdout.index("RU-05")
-    assert "Register every redirect URI in full." in shown.stdout
+    assert "Remediation: Register every redirect URI in full." in shown.stdout
     assert "3 findings: 1 critical, 1 high, 1 low" in shown.stdout
     assert [(row["rule_id"], row["severity"], row["client_id"]) for row in found.json] == [
         ("RU-02", "critical", "1"),
@@ -133,7 +134,7 @@ def test_findings_are_shown_the_worst_first_with_what_to_do(run: Run) -> None:
         "client_id": "2",
         "client_name": "Two",
         "subject": "http://a.example/",
-        "detail": "http to a.example",
+        "detail": "unencrypted HTTP to a.example",
         "reference": "RFC 9700 §2.6; OAuth 2.1 §1.5",
         "waived": False,
         "waived_reason": None,
@@ -144,7 +145,7 @@ def test_findings_are_shown_the_worst_first_with_what_to_do(run: Run) -> None:
 
 @pytest.mark.usefixtures("risky")
 def test_findings_can_be_narrowed_and_can_fail_a_pipeline(run: Run) -> None:
-    """`--fail-on` looks at all of them, also those that are not shown."""
+    """`--min-severity` and `--account` narrow the output; `--fail-on` also counts findings not shown."""
     assert [
         row["client_id"] for row in run("findings", "--min-severity", "high", "--format", "json").json
     ] == ["1", "2"]
@@ -159,7 +160,7 @@ def test_findings_can_be_narrowed_and_can_fail_a_pipeline(run: Run) -> None:
 
 
 def test_findings_of_nothing(run: Run, api: FakeApi) -> None:
-    """No dataset yet is an error that says what to do; no client is no finding."""
+    """A missing dataset is an error that says what to do; a dataset without clients has no findings."""
     missing = run("findings")
     api.organisation.add_account(ACCOUNT)
     run("sync")
@@ -171,7 +172,7 @@ def test_findings_of_nothing(run: Run, api: FakeApi) -> None:
 
 @pytest.mark.usefixtures("risky")
 def test_a_waiver_shows_its_reason_and_no_longer_fails(run: Run) -> None:
-    """By rule, account, client or a pattern of the subject; at once, in the view from the next sync on."""
+    """Waivers match by rule, account, client and subject pattern, in the view only from the next sync on."""
     today = datetime.now(UTC).date()
     quoted = 'It\'s \\"ours\\"; until 5% left'
     write_waivers(
@@ -206,8 +207,8 @@ def test_a_waiver_shows_its_reason_and_no_longer_fails(run: Run) -> None:
         'subject = "a.example"\nreason = "the whole subject has to match"',
     ],
 )
-def test_a_waiver_holds_for_nothing_else(run: Run, waiver: str) -> None:
-    """Nor longer than it says."""
+def test_a_waiver_covers_nothing_else(run: Run, waiver: str) -> None:
+    """A waiver that is expired or names another client or subject does not suppress a finding."""
     write_waivers(f'rule = "RU-02"\n{waiver}')
 
     assert run("findings", "--fail-on", "critical").exit_code == 4
@@ -219,16 +220,16 @@ def test_a_waiver_holds_for_nothing_else(run: Run, waiver: str) -> None:
         ("not toml", "cannot be read"),
         ('waivers = "?"', "[[waiver]]"),
         ("[waiver]\nrule = 'RU-01'", "[[waiver]]"),
-        ("[[waiver]]\nreason = 'x'", "waiver 1: it has no rule"),
-        ("[[waiver]]\nrule = 'RU-01'", "waiver 1: it has no reason"),
+        ("[[waiver]]\nreason = 'x'", "waiver 1: rule is missing"),
+        ("[[waiver]]\nrule = 'RU-01'", "waiver 1: reason is missing"),
         ("[[waiver]]\nrule = 'RU-99'\nreason = 'x'", "there is no rule 'RU-99'"),
-        ("[[waiver]]\nrule = 'RU-01'\nreason = 'x'\nuntil = '2027-01-01'", "until has to be a date"),
-        ("[[waiver]]\nrule = 'RU-01'\nreason = 'x'\nowner = 'me'", "'owner' is none of"),
-        ("[[waiver]]\nrule = 1\nreason = 'x'", "rule has to be a text"),
+        ("[[waiver]]\nrule = 'RU-01'\nreason = 'x'\nuntil = '2027-01-01'", "until must be a date"),
+        ("[[waiver]]\nrule = 'RU-01'\nreason = 'x'\nowner = 'me'", "unknown key 'owner'"),
+        ("[[waiver]]\nrule = 1\nreason = 'x'", "rule must be a string"),
     ],
 )
-def test_waivers_that_are_none_are_wrong_usage(run: Run, api: FakeApi, text: str, complaint: str) -> None:
-    """Said before anything is requested."""
+def test_invalid_waivers_are_a_usage_error(run: Run, api: FakeApi, text: str, complaint: str) -> None:
+    """The error is reported before the first request."""
     Path("waivers.toml").write_text(text)
 
     done = run("sync")
@@ -240,8 +241,8 @@ def test_waivers_that_are_none_are_wrong_usage(run: Run, api: FakeApi, text: str
 
 
 @pytest.mark.usefixtures("risky")
-def test_views_are_made_anew_only_if_they_change(run: Run) -> None:
-    """By what their comments say: one that is up to date is left alone, whatever it is."""
+def test_views_are_recreated_only_if_they_change(run: Run) -> None:
+    """A view whose comment has the current fingerprint is left alone, whatever it selects."""
     with duckdb.connect(DB) as connection:
         for view in load_views():
             comment = f"SELECT comment FROM duckdb_views() WHERE view_name = '{view}'"
@@ -260,7 +261,7 @@ def test_views_are_made_anew_only_if_they_change(run: Run) -> None:
 
 @pytest.mark.usefixtures("risky")
 def test_every_view_says_what_a_row_is() -> None:
-    """In the database, and of every column in its file."""
+    """The comment in the database describes a row, and the file describes every column."""
     comments = dict(rows("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'cloudflare'"))
 
     for name, view in load_views().items():
@@ -268,8 +269,8 @@ def test_every_view_says_what_a_row_is() -> None:
         assert [row[0] for row in rows(f"DESCRIBE {name}")] == list(view.columns)
 
 
-def test_a_view_that_cannot_be_made_is_told_and_fails_nothing(run: Run, api: FakeApi) -> None:
-    """Somebody has a table of that name."""
+def test_a_view_that_cannot_be_created_is_reported_and_fails_nothing(run: Run, api: FakeApi) -> None:
+    """A table with the name of a view leads to a warning, and the other views still work."""
     api.organisation.add(ACCOUNT, client_id="1", redirect_uris=["http://a.example/"])
     run("sync")
     with duckdb.connect(DB) as connection:
@@ -283,8 +284,8 @@ def test_a_view_that_cannot_be_made_is_told_and_fails_nothing(run: Run, api: Fak
     assert rows("SELECT rule_id FROM oauth_client_findings") == [("RU-01",)]
 
 
-def test_account_health_tells_the_last_sync_and_the_last_complete_one(run: Run, api: FakeApi) -> None:
-    """Also of an account that cannot be read any more."""
+def test_account_health_shows_the_last_sync_and_the_last_complete_one(run: Run, api: FakeApi) -> None:
+    """An account that has become unreadable keeps the time of its last complete sync."""
     for account in (ACCOUNT, account_id("two")):
         api.organisation.add(account, client_id="1")
     run("sync")
@@ -296,8 +297,9 @@ def test_account_health_tells_the_last_sync_and_the_last_complete_one(run: Run, 
     assert health == {ACCOUNT: ["complete", 1, False], account_id("two"): ["forbidden", 1, True]}
 
 
+@pytest.mark.scale
 def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: FakeApi) -> None:
-    """The demo's organisation, six hundred and more times."""
+    """The dataset is the demo's organisation, multiplied to more than 200,000 clients."""
     for account in demo_organisation().account_ids():
         for client in demo_organisation().clients(account):
             api.organisation.put(account, client)
@@ -318,7 +320,7 @@ def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: FakeA
         connection.execute("SET search_path = 'cloudflare'")
         for name in load_views():
             seconds = []
-            # The best of three, because other tests run beside this one.
+            # The best of three runs, because other tests may run at the same time.
             while not seconds or (min(seconds) >= 5 and len(seconds) < 3):
                 started = time.monotonic()
                 connection.execute(f"SELECT * FROM {name}").fetchall()
@@ -327,12 +329,15 @@ def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: FakeA
 
 
 def test_rotation_is_dated_by_the_log_not_by_the_sync(api: FakeApi, tmp_path: Path) -> None:
-    """Syncs in between that saw the same say nothing new."""
+    """The age of a rotated secret counts from the logged change, not from later syncs that saw no change."""
     target = Target(db=tmp_path / "log.duckdb", pipelines_dir=tmp_path / "dlt")
     api.organisation.add(ACCOUNT, client_id="1", has_rotated_secret=True)
     now = datetime.now(UTC)
     for days in (45, 20, 0):
-        sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=now - timedelta(days=days))
+        sync(
+            target,
+            SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=now - timedelta(days=days)),
+        )
 
     found = rows("SELECT rule_id, severity FROM oauth_client_findings", db=str(target.db))
     assert found == [("SE-01", "high")]

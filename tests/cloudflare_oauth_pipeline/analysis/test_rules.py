@@ -1,5 +1,6 @@
-"""Each rule over labelled clients, on DuckDB and on PostgreSQL: it fires, passes, or has nothing to judge."""
+"""Each rule against labelled clients, on DuckDB and PostgreSQL: it fires, passes or is not evaluable."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from cloudflare_oauth import SyncSettings
+from cloudflare_oauth_pipeline.analysis import rules
 from cloudflare_oauth_pipeline.analysis.findings import read_findings
 from cloudflare_oauth_pipeline.analysis.rules import SEVERITIES, load_rules, parse_rule
 from cloudflare_oauth_pipeline.analysis.views import load_views, translated
@@ -16,7 +19,7 @@ from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.scopes import OAUTH_SCOPES
 from cloudflare_oauth_pipeline.run.sync import sync
-from tests.support.labelled import LABELLED, ORDERLY, REDIRECT_RULES, REDIRECTS, SECRETLESS
+from tests.support.labelled import LABELLED, ORDINARY, REDIRECT_RULES, REDIRECTS, SECRETLESS
 from tests.support.warehouses import Postgres
 
 ACCOUNT = account_id("labelled")
@@ -25,7 +28,7 @@ RULES = {rule.id: rule for rule in load_rules()}
 
 
 def moments(fields: dict[str, Any]) -> dict[str, Any]:
-    """With "3 days" as the moment three days ago."""
+    """Replace an age such as "3 days" in a `…_at` field with the moment that long ago."""
     return {
         name: (NOW - timedelta(days=int(value.split()[0]))).isoformat()
         if name.endswith("_at") and isinstance(value, str)
@@ -35,9 +38,9 @@ def moments(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def labelled_clients() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]]:
-    """Every labelled client: its id, what it is now, what it was 10 days and what 100 days ago."""
+    """Yield each labelled client: its id, and its fields now, 10 days ago and 100 days ago."""
     for number, (uri, _, _) in enumerate(REDIRECTS):
-        fields = ORDERLY | {"redirect_uris": [uri]}
+        fields = ORDINARY | {"redirect_uris": [uri]}
         yield f"redirect-{number}", fields, fields, fields
         yield f"redirect-{number}-secretless", fields | SECRETLESS, fields | SECRETLESS, fields | SECRETLESS
     for rule_id, labelled in LABELLED.items():
@@ -51,7 +54,7 @@ def labelled_clients() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], di
                 name = f"{kind}-{number}"
                 before = labelled.before.get(name, {})
                 named = {"client_name": f"{rule_id} {name}"} if rule_id != "ID-05" else {}
-                now = moments(ORDERLY | named | fields)
+                now = moments(ORDINARY | named | fields)
                 yield (
                     f"{rule_id}-{name}",
                     now,
@@ -62,13 +65,13 @@ def labelled_clients() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], di
 
 @pytest.fixture(scope="module")
 def postgres(server: Postgres) -> str:
-    """The address of a database of its own."""
+    """The URI of an empty PostgreSQL database for this module."""
     return server.emptied("rules").uri
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """A dataset after three syncs of the labelled clients: 100 and 10 days ago, and now."""
+    """A dataset after three syncs of the labelled clients: 100 days ago, 10 days ago and now."""
     folder = tmp_path_factory.mktemp("rules")
     if request.param == "duckdb":
         target = Target(db=folder / "rules.duckdb", pipelines_dir=folder / "dlt")
@@ -86,14 +89,16 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 else:
                     api.organisation.change(ACCOUNT, client_id, **fields)
             seen = NOW - timedelta(days=days)
-            summary = sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=seen)
+            summary = sync(
+                target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=seen)
+            )
             assert (summary.status, summary.clients["rejected"]) == ("complete", 0)
         yield target
 
 
 @pytest.fixture(scope="module")
 def fired(target: Target) -> dict[str, dict[str, set[str]]]:
-    """The severities found, by rule and client."""
+    """The severities of the findings, by rule and client."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in read_findings(target).rows:
         found[row["rule_id"]][row["client_id"]].add(row["severity"])
@@ -101,21 +106,21 @@ def fired(target: Target) -> dict[str, dict[str, set[str]]]:
 
 
 def test_redirects_fire_exactly_the_rules_they_should(fired: dict[str, dict[str, set[str]]]) -> None:
-    """Look-alikes and all: of a confidential client, and of one without a secret."""
+    """Each URI, look-alikes included, is judged for a confidential client and for one without a secret."""
     for number, (uri, confidential, secretless) in enumerate(REDIRECTS):
         for client_id, expected in (
             (f"redirect-{number}", confidential),
             (f"redirect-{number}-secretless", secretless),
         ):
-            rules = {rule for rule in REDIRECT_RULES if client_id in fired[rule]}
-            assert rules == set(expected.split()), (uri, client_id)
+            found = {rule for rule in REDIRECT_RULES if client_id in fired[rule]}
+            assert found == set(expected.split()), (uri, client_id)
 
 
 @pytest.mark.parametrize("rule_id", LABELLED)
 def test_a_rule_fires_where_it_must_and_nowhere_else(
     fired: dict[str, dict[str, set[str]]], rule_id: str
 ) -> None:
-    """With the right severity; never on what passes or cannot be judged."""
+    """A rule reports the labelled severity and nothing for clients that pass or are not evaluable."""
     expected = {
         f"{rule_id}-fires-{number}": {severity}
         for number, (severity, _) in enumerate(LABELLED[rule_id].fires)
@@ -125,10 +130,10 @@ def test_a_rule_fires_where_it_must_and_nowhere_else(
 
 
 @pytest.mark.parametrize("rule_id", LABELLED)
-def test_a_client_that_lacks_what_a_rule_needs_is_not_evaluable(target: Target, rule_id: str) -> None:
-    """Neither a pass nor a failure; and all the others are evaluable."""
+def test_a_client_without_a_required_field_is_not_evaluable(target: Target, rule_id: str) -> None:
+    """Such a client neither passes nor fails, and every other client is evaluable."""
     query = f"SELECT c.client_id FROM oauth_clients AS c WHERE NOT ({RULES[rule_id].is_evaluable})"
-    with open_for_reading(target) as pipeline, pipeline.sql_client() as client:
+    with open_for_reading(target) as (pipeline, _), pipeline.sql_client() as client:
         rows = client.execute_sql(translated(query, client)) or ()
 
     silent = {f"{rule_id}-silent-{number}" for number in range(len(LABELLED[rule_id].silent))}
@@ -136,7 +141,7 @@ def test_a_client_that_lacks_what_a_rule_needs_is_not_evaluable(target: Target, 
 
 
 def test_every_rule_is_labelled() -> None:
-    """And each redirect rule has at least a dozen, some of which fire."""
+    """Every rule has labelled clients; each redirect rule has at least a dozen, some of which fire."""
     assert {*LABELLED, *REDIRECT_RULES} == RULES.keys()
     for rule_id in REDIRECT_RULES:
         labels = [rule_id in confidential for _, confidential, _ in REDIRECTS]
@@ -147,7 +152,7 @@ def test_every_rule_is_labelled() -> None:
 
 
 def test_every_severity_of_a_rule_is_labelled() -> None:
-    """Those of several severities, too."""
+    """A rule with several severities has a labelled client for each, except SE-01 (tested with the log)."""
     for rule_id, labelled in LABELLED.items():
         said = {severity for severity, _ in labelled.fires}
         assert said <= set(RULES[rule_id].severities)
@@ -157,7 +162,7 @@ def test_every_severity_of_a_rule_is_labelled() -> None:
 def test_views_say_the_same_on_both_destinations(
     tmp_path_factory: pytest.TempPathFactory, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row for row, over the same organisation; made by a sync, with a comment that says what a row is."""
+    """The views contain the same rows on DuckDB and PostgreSQL after a sync of the same organisation."""
     from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
 
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres)
@@ -169,8 +174,8 @@ def test_views_say_the_same_on_both_destinations(
     content: list[dict[str, list[str]]] = []
     with FakeApi(demo_organisation()) as api:
         for target in targets:
-            sync(target, api_token=FAKE_TOKEN, base_url=api.base_url)
-            with open_for_reading(target) as pipeline, pipeline.sql_client() as client:
+            sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url))
+            with open_for_reading(target) as (pipeline, _), pipeline.sql_client() as client:
                 read = {}
                 for name, view in load_views().items():
                     unstable = ("sync_id", "finished_at", "last_complete_at")
@@ -193,19 +198,58 @@ def utc(value: Any) -> Any:
 
 
 def test_the_catalogue_has_the_sensitive_category() -> None:
-    """SC-01 names it; a category that is renamed would make the rule silent."""
+    """SC-01 refers to this category by name: if it were renamed, the rule would no longer fire."""
     assert "Account & Billing" in {scope["category"] for scope in OAUTH_SCOPES}
+
+
+VALID = (Path(rules.__file__).parent / "redirect_uris" / "RU-01-unencrypted-redirect.sql").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("XX-01.sql", "SELECT 1"),
-        ("XX-02.sql", (Path("rules") / "RU-01.sql").name),
-        ("XX-03.sql", "-- id: XX-03\n-- title: a\n-- severity: terrible\n"),
+        ("XX-01-a.sql", "SELECT 1"),
+        ("XX-02-a.sql", VALID),
+        ("XX-03-a.sql", "-- id: XX-03\n-- title: a\n-- severity: terrible\n"),
+        ("RU-01-terrible.sql", VALID.replace("-- severity: high", "-- severity: terrible")),
+        ("RU-01-why.sql", VALID.replace("-- risk:", "-- why:")),
+        ("RU-01-order.sql", VALID.replace("-- id: RU-01\n", "") + "\n-- id: RU-01\n"),
+        ("RU-01.sql", VALID),
+        ("RU-01-.sql", VALID),
+        ("RU-01-Unencrypted.sql", VALID),
+        ("RU-01-two_words.sql", VALID),
+        ("RU-01-two--words.sql", VALID),
+        ("RU-1-unencrypted.sql", VALID),
     ],
 )
-def test_a_rule_with_a_wrong_header_names_its_file(name: str, text: str) -> None:
-    """For whoever adds a rule."""
-    with pytest.raises(ValueError, match=name):
-        parse_rule(name, text)
+def test_a_rule_with_a_wrong_name_or_header_names_its_file(name: str, text: str) -> None:
+    """The message tells the author of a rule which file to correct."""
+    with pytest.raises(ValueError, match=re.escape(f"rules/redirect_uris/{name}:")):
+        parse_rule("redirect_uris", name, text)
+
+
+def test_a_rule_knows_its_topic() -> None:
+    """The topic is the folder of the file, and all the rules of a topic share the prefix of their ids."""
+    assert parse_rule("redirect_uris", "RU-01-any-slug.sql", VALID) == RULES["RU-01"]
+    prefixes = {(rule.id.split("-")[0], rule.topic) for rule in load_rules()}
+    assert len(dict(prefixes)) == len({topic for _, topic in prefixes}) == len(prefixes)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("RU-01-unencrypted-redirect.sql", "rules/RU-01-unencrypted-redirect.sql: move the file"),
+        ("elsewhere/RU-01-again.sql", "RU-01-.*: another rule has the id RU-01"),
+    ],
+)
+def test_a_misplaced_rule_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, message: str
+) -> None:
+    """A file outside a topic's folder, or with the id of another rule, is not skipped in silence."""
+    for name in ("redirect_uris/RU-01-unencrypted-redirect.sql", file):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(VALID, "utf-8")
+    monkeypatch.setattr(rules, "files", lambda package: tmp_path)
+
+    with pytest.raises(ValueError, match=message):
+        load_rules.__wrapped__()

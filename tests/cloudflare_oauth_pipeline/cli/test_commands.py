@@ -1,4 +1,4 @@
-"""What a user, a script or a scheduler sees: commands, options, outputs and exit codes."""
+"""The command line: commands, options, outputs and exit codes."""
 
 import csv
 import io
@@ -9,23 +9,15 @@ from typing import Any
 
 import pytest
 
-from cloudflare_oauth_pipeline.fake_api import (
-    FAKE_EMAIL,
-    FAKE_KEY,
-    FakeApi,
-    account_id,
-    faults,
-)
-from cloudflare_oauth_pipeline.fake_api import (
-    rate_limit as quota,
-)
+from cloudflare_oauth_pipeline.fake_api import FAKE_EMAIL, FAKE_KEY, FakeApi, account_id, faults
+from cloudflare_oauth_pipeline.fake_api import rate_limit as quota
 from tests.support.commands import DB, Run, rows
 
 A, B = account_id("a"), account_id("b")
 STATUS = "SELECT account_id, status, http_status, error_code FROM account_syncs WHERE sync_id = ?"
 
 
-def test_a_first_sync_loads_everything_and_says_so(api: FakeApi, run: Run) -> None:
+def test_a_first_sync_loads_everything_and_reports_it(api: FakeApi, run: Run) -> None:
     """Exit code 0: every account was read completely and loaded."""
     api.organisation.add(A, client_id="1", scopes=["zone.read", "dns.write"])
     api.organisation.add(B, client_id="1")
@@ -62,7 +54,7 @@ def test_a_first_sync_loads_everything_and_says_so(api: FakeApi, run: Run) -> No
 
 
 def test_every_table_exists_after_a_first_sync_that_found_nothing(api: FakeApi, run: Run) -> None:
-    """All tables exist from the first sync on, also those without a row."""
+    """All tables exist from the first sync on, including those without rows."""
     api.organisation.add_account(A)
 
     assert run("sync").exit_code == 0
@@ -102,8 +94,8 @@ def test_an_account_that_fails_keeps_its_clients(api: FakeApi, run: Run) -> None
     assert f"account {A}" in done.stderr
 
 
-def test_what_vanishes_at_once_is_kept_and_named(api: FakeApi, run: Run) -> None:
-    """`delete_blocked`: the message says how many, which, and how to go on; going on deletes them."""
+def test_a_mass_deletion_is_blocked_and_named(api: FakeApi, run: Run) -> None:
+    """`delete_blocked`: the message says how many clients, which, and which option allows the deletion."""
     for number in range(10):
         api.organisation.add(A, client_id=f"client-{number}")
     run("sync")
@@ -123,7 +115,7 @@ def test_what_vanishes_at_once_is_kept_and_named(api: FakeApi, run: Run) -> None
 
 
 def test_an_account_that_is_no_longer_listed_keeps_its_clients(api: FakeApi, run: Run) -> None:
-    """A vanished account is not a deletion; the sync says that it is gone."""
+    """A vanished account deletes nothing; the sync reports that it is gone."""
     api.organisation.add(A, client_id="1")
     api.organisation.add(B, client_id="2")
     run("sync")
@@ -136,8 +128,8 @@ def test_an_account_that_is_no_longer_listed_keeps_its_clients(api: FakeApi, run
     assert rows("SELECT client_id FROM oauth_clients ORDER BY 1") == [("1",), ("2",)]
 
 
-def test_a_row_that_cannot_be_loaded_is_told_everywhere(api: FakeApi, run: Run) -> None:
-    """`rejected_rows`, the summary and the exit code tell of it; nothing of its account is deleted."""
+def test_a_rejected_row_is_reported_everywhere(api: FakeApi, run: Run) -> None:
+    """`rejected_rows`, the summary and the exit code report it; nothing of its account is deleted."""
     api.organisation.add(A, client_id="1")
     api.organisation.add(A, client_id="2")
     run("sync")
@@ -160,7 +152,7 @@ def test_a_row_that_cannot_be_loaded_is_told_everywhere(api: FakeApi, run: Run) 
 def test_bad_credentials_end_with_exit_code_1(
     run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing can be listed with them, so the run failed; the token is not shown."""
+    """They can list nothing, so the command fails; the token is not shown."""
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "not-the-demo-token")
 
     done = run(command)
@@ -170,10 +162,8 @@ def test_bad_credentials_end_with_exit_code_1(
     assert "not-the-demo-token" not in done.stdout + done.stderr
 
 
-def test_bad_credentials_fail_also_where_no_accounts_are_listed(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every named account answers 401: that is no partial success."""
+def test_bad_credentials_fail_a_sync_of_named_accounts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 401 for every named account is a failure, not a partial success."""
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "not-the-demo-token")
 
     done = run("sync", "--account", A, "--format", "json")
@@ -181,8 +171,8 @@ def test_bad_credentials_fail_also_where_no_accounts_are_listed(
     assert (done.exit_code, done.json["status"]) == (1, "failed")
 
 
-def test_credentials_that_see_no_account_fail(run: Run) -> None:
-    """A sync of nothing is no success."""
+def test_credentials_that_see_no_account_fail_the_sync(run: Run) -> None:
+    """A sync without any account is not a success."""
     done = run("sync")
 
     assert done.exit_code == 1
@@ -208,10 +198,10 @@ def test_credentials_that_see_no_account_fail(run: Run) -> None:
         ("nonsense",),
     ],
 )
-def test_wrong_usage_ends_with_exit_code_2_before_anything_is_requested(
+def test_wrong_usage_ends_with_exit_code_2_before_any_request(
     api: FakeApi, run: Run, arguments: tuple[str, ...]
 ) -> None:
-    """Nothing was requested, written or printed as a result."""
+    """No request is sent, no file is created, and standard output stays empty."""
     done = run(*arguments)
 
     assert (done.exit_code, done.stdout) == (2, "")
@@ -220,8 +210,8 @@ def test_wrong_usage_ends_with_exit_code_2_before_anything_is_requested(
     assert [name for name in os.listdir() if name.endswith(".duckdb")] == []
 
 
-def test_no_credentials_are_a_wrong_configuration(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what to set."""
+def test_missing_credentials_end_with_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable to set."""
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
 
     done = run("sync")
@@ -233,7 +223,7 @@ def test_no_credentials_are_a_wrong_configuration(run: Run, monkeypatch: pytest.
 def test_the_legacy_pair_of_email_and_key_is_accepted(
     api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`CLOUDFLARE_EMAIL` and `CLOUDFLARE_API_KEY` do as well as a token."""
+    """`CLOUDFLARE_EMAIL` and `CLOUDFLARE_API_KEY` replace the token."""
     api.organisation.add(A, client_id="1")
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
     monkeypatch.setenv("CLOUDFLARE_EMAIL", FAKE_EMAIL)
@@ -242,8 +232,8 @@ def test_the_legacy_pair_of_email_and_key_is_accepted(
     assert run("sync").exit_code == 0
 
 
-def test_named_accounts_are_read_without_listing_any(api: FakeApi, run: Run) -> None:
-    """With `--account` there is no request for `/accounts`, and a name that is known stays."""
+def test_named_accounts_are_read_without_account_discovery(api: FakeApi, run: Run) -> None:
+    """With `--account`, `sync` does not request `/accounts`, and keeps the account's stored name."""
     api.organisation.add_account(A, "Production")
     api.organisation.add(A, client_id="1")
     run("sync")
@@ -260,8 +250,8 @@ def test_named_accounts_are_read_without_listing_any(api: FakeApi, run: Run) -> 
     assert rows("SELECT account_id, name FROM accounts") == [(A, "Production")]
 
 
-def test_an_excluded_account_is_not_asked_for(api: FakeApi, run: Run) -> None:
-    """`--exclude-account` leaves it out of everything."""
+def test_an_excluded_account_is_not_synced(api: FakeApi, run: Run) -> None:
+    """`--exclude-account` leaves it out of `account_syncs`, too."""
     api.organisation.add(A, client_id="1")
     api.organisation.add(B, client_id="2")
 
@@ -271,7 +261,7 @@ def test_an_excluded_account_is_not_asked_for(api: FakeApi, run: Run) -> None:
 
 
 def test_a_dry_run_reports_and_writes_nothing(api: FakeApi, run: Run) -> None:
-    """Neither a file where there is none, nor a byte where there is one."""
+    """It creates no DuckDB file, and changes no byte of an existing one."""
     api.organisation.add(A, client_id="1")
     without = run("sync", "--dry-run", "--format", "json")
     existed = Path(DB).exists()
@@ -286,8 +276,8 @@ def test_a_dry_run_reports_and_writes_nothing(api: FakeApi, run: Run) -> None:
     assert Path(DB).read_bytes() == before
 
 
-def test_check_says_which_accounts_can_be_read_with_one_request_each(api: FakeApi, run: Run) -> None:
-    """And writes nothing: exit code 3 if some refuse, 1 if all do."""
+def test_check_reports_which_accounts_can_be_read_with_one_request_each(api: FakeApi, run: Run) -> None:
+    """It exits with code 3 if some accounts refuse, with 1 if all do, and writes nothing."""
     for number in range(60):
         api.organisation.add(A, client_id=str(number))
     api.organisation.add(B, client_id="1")
@@ -306,8 +296,8 @@ def test_check_says_which_accounts_can_be_read_with_one_request_each(api: FakeAp
     assert not Path(DB).exists()
 
 
-def test_changes_tells_what_came_and_went(api: FakeApi, run: Run) -> None:
-    """Added and removed elements of arrays, not whole arrays; from what to what."""
+def test_changes_shows_what_was_added_and_removed(api: FakeApi, run: Run) -> None:
+    """It shows added and removed elements instead of whole arrays, and old and new values."""
     api.organisation.add(
         A, client_id="1", client_name="App", visibility="private", redirect_uris=["https://a/", "https://b/"]
     )
@@ -334,8 +324,8 @@ def test_changes_tells_what_came_and_went(api: FakeApi, run: Run) -> None:
     assert "\\n" not in table
 
 
-def test_changes_can_be_narrowed(api: FakeApi, run: Run) -> None:
-    """By account and by time."""
+def test_changes_can_be_filtered(api: FakeApi, run: Run) -> None:
+    """`--account` and `--since` select the changes."""
     api.organisation.add(A, client_id="1")
     api.organisation.add(B, client_id="2")
     run("sync")
@@ -349,7 +339,7 @@ def test_changes_can_be_narrowed(api: FakeApi, run: Run) -> None:
 
 
 def test_no_cell_of_the_csv_is_a_formula(api: FakeApi, run: Run) -> None:
-    """A name that a spreadsheet would run gets its mark for text in front."""
+    """A name that a spreadsheet would execute is prefixed with an apostrophe."""
     for number, name in enumerate(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", 'plain, "quoted"']):
         api.organisation.add(A, client_id=str(number), client_name=name)
     run("sync")
@@ -367,7 +357,7 @@ def test_no_cell_of_the_csv_is_a_formula(api: FakeApi, run: Run) -> None:
 
 
 def test_a_hostile_name_cannot_act_on_the_terminal(api: FakeApi, run: Run) -> None:
-    """Control characters are shown, and markup is not interpreted."""
+    """Control characters are shown escaped, and markup is not interpreted."""
     api.organisation.add(A, client_id="1", client_name="\x1b[31mred[/] [bold]x")
     run("sync")
 
@@ -378,15 +368,15 @@ def test_a_hostile_name_cannot_act_on_the_terminal(api: FakeApi, run: Run) -> No
 
 
 def test_changes_before_any_sync_says_so(run: Run) -> None:
-    """No traceback and no empty file where there is no dataset."""
+    """Without a dataset it prints no traceback and creates no file."""
     done = run("changes")
 
     assert (done.exit_code, Path(DB).exists()) == (1, False)
     assert "cloudflare-oauth sync" in done.stderr
 
 
-def test_progress_can_be_off_but_problems_are_told(api: FakeApi, run: Run) -> None:
-    """`--progress off` silences what goes well."""
+def test_progress_off_still_reports_problems(api: FakeApi, run: Run) -> None:
+    """`--progress off` silences only what succeeds."""
     api.organisation.add(A, client_id="1")
     api.organisation.add_account(B)
     api.behaviour.forbid(B)
@@ -397,10 +387,10 @@ def test_progress_can_be_off_but_problems_are_told(api: FakeApi, run: Run) -> No
     assert lines[0].startswith(f"forbidden: account {B}: Cloudflare refused (403, code 10000)")
 
 
-def test_the_token_is_nowhere(
+def test_the_token_appears_nowhere(
     api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 10: not in any output nor in any file, after a good run and after failing ones."""
+    """Promise 10: no output and no file contains it, after successful and after failed commands."""
     token = "s3cret-t0ken-that-must-not-be-found"
     api.behaviour.tokens.add(token)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", token)
@@ -423,8 +413,8 @@ def test_the_token_is_nowhere(
         assert b"hushhush" not in content, path
 
 
-def test_what_was_waited_for_the_quota_is_told_by_account(api: FakeApi, run: Run) -> None:
-    """In `account_syncs` as in the summary: who waited, and for how long. The user sees it when it begins."""
+def test_waits_for_the_quota_are_reported_per_account(api: FakeApi, run: Run) -> None:
+    """`account_syncs` and the summary hold the seconds; the user is told as soon as a wait begins."""
     accounts = [account_id(f"account-{number}") for number in range(8)]
     for account in accounts:
         api.organisation.add(account, client_id="client")
@@ -443,8 +433,8 @@ def test_what_was_waited_for_the_quota_is_told_by_account(api: FakeApi, run: Run
     assert summary["waited_seconds"] > 0.5
 
 
-def test_what_was_tried_again_is_counted(api: FakeApi, run: Run) -> None:
-    """In the summary, and by account; and the user sees why nothing happens meanwhile."""
+def test_retries_are_counted(api: FakeApi, run: Run) -> None:
+    """The summary holds their number, and the user is told the reason for a wait."""
     api.organisation.add(A, client_id="client")
     api.behaviour.fail_next(faults.error(500), faults.rate_limited(1))
 
@@ -456,7 +446,7 @@ def test_what_was_tried_again_is_counted(api: FakeApi, run: Run) -> None:
 
 
 def nested(kind: str, depth: int) -> Any:
-    """A value so deep, of arrays or of objects."""
+    """Return a value of arrays or objects, nested to this depth."""
     value: Any = "deep"
     for _ in range(depth):
         value = [value] if kind == "arrays" else {"in": value}
@@ -478,10 +468,10 @@ def nested(kind: str, depth: int) -> Any:
     ],
     ids=lambda value: str(value)[:25],
 )
-def test_what_dlt_could_not_load_is_rejected(
+def test_a_client_that_dlt_cannot_load_is_rejected(
     api: FakeApi, run: Run, fields: dict[str, Any], is_loaded: bool
 ) -> None:
-    """Nested too deeply, or an array of too long a name: everything else is loaded, and it is told."""
+    """It is nested too deeply or has an array with too long a name; all other clients are loaded."""
     api.organisation.add(A, client_id="strange", **fields)
     api.organisation.add(A, client_id="usual")
 
@@ -493,8 +483,8 @@ def test_what_dlt_could_not_load_is_rejected(
     assert stored == (["strange", "usual"] if is_loaded else ["usual"])
 
 
-def test_a_folder_that_cannot_be_used_is_wrong_usage(api: FakeApi, run: Run) -> None:
-    """The system says why, and nothing is requested."""
+def test_an_unusable_folder_is_wrong_usage(api: FakeApi, run: Run) -> None:
+    """The message holds the system's reason, and no request is sent."""
     done = run("sync", "--db", f"{'x' * 300}/clients.duckdb")
 
     assert done.exit_code == 2

@@ -1,3 +1,5 @@
+"""The organisation of the demo: deterministic, mostly in order, with every kind of risk and gap."""
+
 import hashlib
 import json
 import os
@@ -23,8 +25,8 @@ print(hashlib.sha256(json.dumps(listed).encode()).hexdigest())
 """
 
 
-def test_there_are_twelve_accounts_and_some_300_clients():
-    """One account has no clients, one has exactly one, one has more than 100."""
+def test_there_are_twelve_accounts_and_some_300_clients() -> None:
+    """One account has no clients, one has exactly one and one has more than 100."""
     counts = [len(ORGANISATION.clients(account)) for account in ORGANISATION.account_ids()]
 
     assert len(counts) == 12
@@ -36,8 +38,8 @@ def test_there_are_twelve_accounts_and_some_300_clients():
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_the_estate_is_the_same_in_every_process(hash_seed):
-    """Neither the time nor Python's hash seed has a part in it."""
+def test_the_organisation_is_the_same_in_every_process(hash_seed: str) -> None:
+    """It depends neither on the time nor on Python's hash seed."""
     listed = [ORGANISATION.accounts(), [ORGANISATION.clients(one) for one in ORGANISATION.account_ids()]]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -48,15 +50,15 @@ def test_the_estate_is_the_same_in_every_process(hash_seed):
     assert printed.stdout.strip() == hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
-def test_ids_are_unique_and_look_like_cloudflares():
-    """32 hexadecimal characters, for accounts and clients."""
+def test_ids_are_unique_and_look_like_cloudflares() -> None:
+    """Ids of accounts and clients are 32 hexadecimal characters, and none occurs twice."""
     for ids in (ORGANISATION.account_ids(), [client["client_id"] for client in CLIENTS]):
         assert len(set(ids)) == len(ids)
         assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
 
 
-def test_no_client_is_older_than_the_day_there_were_clients():
-    """Created, promoted and updated in this order, from 2026-06-03 to 2026-11-20."""
+def test_no_client_is_older_than_the_launch() -> None:
+    """Clients are created, promoted and updated in this order, from 2026-06-03 to 2026-11-20."""
     for client in CLIENTS:
         moments = [client.get(field) for field in ("created_at", "promoted_at", "updated_at")]
         known = [moment for moment in moments if moment]
@@ -66,8 +68,8 @@ def test_no_client_is_older_than_the_day_there_were_clients():
         assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{6}Z", moment) for moment in known), client
 
 
-def test_every_carelessness_is_there_once():
-    """Each risky client is in its account, with what is wrong with it."""
+def test_every_risky_client_is_there_once() -> None:
+    """The organisation lists each risky client, with the fields that make it risky."""
     assert {client.account for client in RISKY} <= {account.key for account in ACCOUNTS}
     listed = Counter(client.get("client_name") for client in CLIENTS)
     for risky in RISKY:
@@ -77,8 +79,8 @@ def test_every_carelessness_is_there_once():
         assert matching, risky
 
 
-def test_most_clients_are_in_order():
-    """A client that is not among the risky uses https or its own scheme, and few known scopes."""
+def test_most_clients_are_ordinary() -> None:
+    """A client that is not risky uses HTTPS, its own scheme or loopback, and only known scopes."""
     risky = {client.name for client in RISKY} | {None}
     ordinary = [client for client in CLIENTS if client.get("client_name") not in risky]
     known_scopes = {scope["id"] for scope in OAUTH_SCOPES} | set(PROTOCOL_SCOPES)
@@ -98,8 +100,8 @@ def test_most_clients_are_in_order():
             assert all(scope.endswith(".read") for scope in client["scopes"] if "." in scope), client
 
 
-def test_fields_are_absent_null_and_empty():
-    """A reader that knows only one kind of nothing is found out."""
+def test_fields_are_absent_null_and_empty() -> None:
+    """Every kind of missing value occurs, so that code that handles only one of them fails."""
     for field in ("scopes", "redirect_uris", "allowed_cors_origins"):
         assert any(field not in client for client in CLIENTS)
         assert any(client.get(field, "") is None for client in CLIENTS)
@@ -107,8 +109,8 @@ def test_fields_are_absent_null_and_empty():
     assert any(set(client) == {"client_id", "visibility"} for client in CLIENTS)
 
 
-def test_the_catalogue_has_some_360_scopes():
-    """Each has an id, a name, a category and what it acts upon; most ids end in `.read` or `.write`."""
+def test_the_catalogue_has_some_360_scopes() -> None:
+    """Each scope has a unique id, a name, a category and the type of resource it acts upon."""
     ids = [scope["id"] for scope in OAUTH_SCOPES]
 
     assert 340 <= len(ids) <= 400

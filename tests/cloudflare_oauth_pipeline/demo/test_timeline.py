@@ -1,4 +1,4 @@
-"""A week of the bundled API, and what the change log has of it."""
+"""A week in the demo's organisation, and the change log of it."""
 
 import json
 from datetime import timedelta
@@ -14,31 +14,29 @@ LOG = "SELECT account_id, client_id, change, changed_fields FROM oauth_client_ch
 
 
 def test_each_day_is_the_same_every_time() -> None:
-    """Two organisations that live through the same days are the same."""
+    """Two organisations that live through the same days are equal."""
     one, other = demo_organisation(), demo_organisation()
 
     assert [advance(one, day) for day in range(1, 15)] == [advance(other, day) for day in range(1, 15)]
     assert all(one.clients(account) == other.clients(account) for account in one.account_ids())
 
 
-def test_the_log_of_a_week_is_what_the_estate_says_happened(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Row for row: the sync after each day logs what happened on it, once, and nothing else."""
+def test_the_change_log_of_a_week_matches_the_changes_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sync after each day logs that day's changes row for row, once, and nothing else."""
     with FakeApi(demo_organisation()) as api:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", api.base_url)
         listed = run("sync", "--format", "json").json["clients"]["listed"]
         assert rows("SELECT change, count(*) FROM oauth_client_changes GROUP BY 1") == [("baseline", listed)]
 
         for day in range(1, 8):
-            happened = [
+            made = [
                 (one.account_id, one.client_id, one.change, list(one.changed_fields) or None)
                 for one in advance(api.organisation, day)
             ]
             sync_id = run("sync", "--format", "json").json["sync_id"]
 
             logged = [(*row[:3], row[3] and json.loads(row[3])) for row in rows(LOG, sync_id)]
-            assert sorted(logged) == sorted(happened)
+            assert sorted(logged) == sorted(made)
         run("sync")
 
     of_the_week = "SELECT count(*) FROM oauth_client_changes WHERE change <> 'baseline'"
@@ -46,7 +44,7 @@ def test_the_log_of_a_week_is_what_the_estate_says_happened(
 
 
 def test_the_demo_shows_a_week(run: Run) -> None:
-    """`demo --days 7` ends with a log whose changes are a day apart."""
+    """`demo --days 7` leaves a change log that spans seven days and one sync per day."""
     done = run("demo", "--days", "7")
     log = run("changes", "--db", "demo.duckdb", "--since", "6d", "--format", "json").json
 
@@ -60,7 +58,7 @@ def test_the_demo_shows_a_week(run: Run) -> None:
 
 
 def test_the_demo_has_a_forbidden_account_and_withheld_deletions(run: Run) -> None:
-    """At its end; a shorter one is uneventful. Findings came and went meanwhile."""
+    """A week ends with one of each, a shorter demo with neither; findings appear and disappear meanwhile."""
     run("demo", "--days", "7")
     status = "SELECT status, count(*) FROM account_health GROUP BY 1 ORDER BY 1"
     assert rows(status, db="demo.duckdb") == [("complete", 10), ("delete_blocked", 1), ("forbidden", 1)]

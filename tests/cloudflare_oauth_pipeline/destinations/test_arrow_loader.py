@@ -1,4 +1,4 @@
-"""Plain rows go by column, the others by row: both ways end in the same tables."""
+"""Arrow columns and dlt's rows end in the same tables: declared rows load as columns, all others as rows."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,17 @@ import dlt
 import duckdb
 import pytest
 
-from cloudflare_oauth import cloudflare_oauth
+from cloudflare_oauth import SyncSettings, cloudflare_oauth
+from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth.records.tables import ARRAYS, TABLES
-from cloudflare_oauth_pipeline.destinations import arrow_loader as arrow_loader
+from cloudflare_oauth_pipeline.destinations import arrow_loader
+from cloudflare_oauth_pipeline.destinations.batch import Piece
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
 
 ONE, OTHER = account_id("one"), account_id("other")
-# Different in every run of the same data.
+# These differ in every run of the same data.
 VOLATILE = {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
 VOLATILE |= {"observed_at", "sync_id", "started_at", "finished_at", "waited_seconds"}
 
@@ -48,7 +50,7 @@ def change(organisation: Organisation) -> None:
 
 
 def by_row(db: Path, api: FakeApi) -> None:
-    """The source in a pipeline of dlt's, as any other source."""
+    """Load the source with a plain dlt pipeline, row by row."""
     pipeline = dlt.pipeline(
         "by_row",
         destination=dlt.destinations.duckdb(str(db)),
@@ -59,12 +61,13 @@ def by_row(db: Path, api: FakeApi) -> None:
 
 
 def by_column(db: Path, api: FakeApi) -> None:
+    """Load the source with `sync`, as Arrow columns."""
     target = Target(db=db, pipelines_dir=db.parent / "by_column")
-    sync(target, api_token=FAKE_TOKEN, base_url=api.base_url)
+    sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url))
 
 
 def content(db: Path) -> dict[str, Any]:
-    """Every table's columns with their types, and its rows, each element beside its client."""
+    """Return the columns, types and rows of each table, and each array element with its client."""
     with duckdb.connect(str(db), read_only=True) as connection:
         connection.sql("SET search_path = 'cloudflare'")
         tables = [*TABLES, *(f"oauth_clients__{array}" for array in ARRAYS), "oauth_scopes__scopes"]
@@ -91,7 +94,7 @@ def content(db: Path) -> dict[str, Any]:
 def test_both_ways_end_in_the_same_tables(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_per_write: int
 ) -> None:
-    """The first sync, and one of changes and removals; with every kind of value."""
+    """This holds for a first sync and for one with changes and removals, with every kind of value."""
     monkeypatch.setattr(arrow_loader, "ROWS_PER_WRITE", rows_per_write)
     row_db, column_db = tmp_path / "row.duckdb", tmp_path / "column.duckdb"
     fill(api.organisation)
@@ -105,20 +108,20 @@ def test_both_ways_end_in_the_same_tables(
     assert content(column_db) == content(row_db)
 
 
-def test_only_rows_with_something_undeclared_go_by_row(
+def test_only_rows_with_undeclared_fields_are_loaded_by_row(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that the test above compares two ways, not one with itself."""
+    """Without this, the test above might compare one way with itself."""
     left: list[str] = []
-    take = arrow_loader._Files.take
+    take = arrow_loader.ArrowFiles.take
 
-    def watched(self: arrow_loader._Files, piece: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    def watched(self: arrow_loader.ArrowFiles, piece: Piece) -> Rows:
         rest = take(self, piece)
         left.extend(row["client_id"] for row in rest.get("oauth_clients", []))
         assert not rest.get("oauth_client_changes")
         return rest
 
-    monkeypatch.setattr(arrow_loader._Files, "take", watched)
+    monkeypatch.setattr(arrow_loader.ArrowFiles, "take", watched)
     fill(api.organisation)
 
     by_column(tmp_path / "column.duckdb", api)

@@ -1,4 +1,4 @@
-"""What is peculiar to files: dlt's own way with Delta tables is not enough, and files can go missing."""
+"""Delta Lake: what dlt's own merge lacks, missing files, and concurrent loads."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from dlt.common.schema.exceptions import SchemaCorruptedException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from cloudflare_oauth import cloudflare_oauth
+from cloudflare_oauth import SyncSettings, cloudflare_oauth
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
@@ -24,17 +24,15 @@ ACCOUNTS = [account_id(number) for number in range(3)]
 
 @pytest.fixture
 def delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Delta:
-    """An empty folder that dlt is told of."""
+    """An empty folder that dlt is configured to write to."""
     folder = Delta(tmp_path / "lake")
     for name, value in folder.environment.items():
         monkeypatch.setenv(name, value)
     return folder
 
 
-def test_dlt_itself_keeps_no_client_and_its_arrays_together_in_delta_tables(
-    api: FakeApi, delta: Delta, tmp_path: Path
-) -> None:
-    """It says so, and loads nothing: the reason for `cloudflare_oauth_pipeline.delta`."""
+def test_dlt_alone_cannot_delete_from_delta_tables(api: FakeApi, delta: Delta, tmp_path: Path) -> None:
+    """dlt refuses the `hard_delete` hint, which is why `destinations.delta_lake` exists."""
     api.organisation.add(ONE, client_id="one", scopes=["a"])
     pipeline = dlt.pipeline(
         "bare", destination="filesystem", dataset_name=DATASET, pipelines_dir=str(tmp_path / "dlt")
@@ -48,8 +46,8 @@ def test_dlt_itself_keeps_no_client_and_its_arrays_together_in_delta_tables(
     assert "does not support the `hard_delete` hint" in str(failed.value)
 
 
-def test_a_file_that_is_missing_fails_the_sync(api: FakeApi, run: Run, delta: Delta) -> None:
-    """It is no table without rows: nothing is logged as new, and nothing is requested."""
+def test_a_missing_file_fails_the_sync(api: FakeApi, run: Run, delta: Delta) -> None:
+    """The table does not count as empty: no client is logged as new, and no request is sent."""
     api.organisation.add(ONE, client_id="one", scopes=["a"])
     run("sync", "--destination", "filesystem")
     (file,) = (delta.folder / DATASET / "oauth_clients").glob("*.parquet")
@@ -65,8 +63,8 @@ def test_a_file_that_is_missing_fails_the_sync(api: FakeApi, run: Run, delta: De
     assert not api.requests
 
 
-def test_all_tables_exist_from_the_first_sync_on(api: FakeApi, run: Run, delta: Delta) -> None:
-    """Those without rows too, with all their columns."""
+def test_every_table_exists_after_the_first_sync(api: FakeApi, run: Run, delta: Delta) -> None:
+    """Tables without rows exist, too."""
     api.organisation.add_account(ONE)
 
     run("sync", "--destination", "filesystem")
@@ -75,10 +73,10 @@ def test_all_tables_exist_from_the_first_sync_on(api: FakeApi, run: Run, delta: 
     assert {"oauth_client_changes", "rejected_rows", "oauth_clients__grant_types"} <= set(delta.tables())
 
 
-def test_shards_loaded_at_once_lose_and_duplicate_nothing(
+def test_concurrent_shards_lose_and_duplicate_nothing(
     api: FakeApi, run: Run, delta: Delta, tmp_path: Path
 ) -> None:
-    """Several processes into one folder wait for each other's loads."""
+    """Processes that load into one folder wait for each other's loads."""
     reference = DuckDB(tmp_path / "reference.duckdb")
     for account in ACCOUNTS:
         for number in range(10):
@@ -103,5 +101,5 @@ def test_shards_loaded_at_once_lose_and_duplicate_nothing(
             assert done.returncode == 0, done.stderr
 
     target = Target(db=reference.file, pipelines_dir=tmp_path / "reference")
-    sync(target, account_ids=ACCOUNTS, api_token=FAKE_TOKEN, base_url=api.base_url)
+    sync(target, SyncSettings(account_ids=ACCOUNTS, api_token=FAKE_TOKEN, base_url=api.base_url))
     assert delta.content() == reference.content()

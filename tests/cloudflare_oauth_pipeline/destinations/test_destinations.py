@@ -1,4 +1,4 @@
-"""Other destinations end in the tables that DuckDB has, whatever happens; those that cannot are refused."""
+"""Every supported destination ends in the same tables as DuckDB; all others are refused."""
 
 import os
 import signal
@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from cloudflare_oauth import Limits
+from cloudflare_oauth import Limits, SyncSettings
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import error
 from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
-from tests.support.commands import Run
+from tests.support.commands import TESTS_ON_PATH, Run
 from tests.support.warehouses import Delta, DuckDB, Postgres, Warehouse
 
-KILLED_SYNC = Path(__file__).parents[2] / "support" / "killed_sync.py"
+KILLED_SYNC = ("-m", "tests.support.killed_sync")
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
 FIRST, SECOND, THIRD = (account_id(name) for name in ("first", "second", "third"))
 
@@ -57,7 +57,7 @@ Sync = Callable[[Warehouse], Summary]
 
 @pytest.fixture
 def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
-    """Syncs into a warehouse, every time from a machine that never did before."""
+    """Syncs into a warehouse, each time from a new machine."""
     machines = count()
 
     def synced(warehouse: Warehouse) -> Summary:
@@ -66,16 +66,16 @@ def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Syn
         target = Target(
             destination=warehouse.destination, pipelines_dir=tmp_path / f"machine-{next(machines)}"
         )
-        return sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, limits=LIMITS)
+        return sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, limits=LIMITS))
 
     return synced
 
 
 @pytest.fixture(params=["postgres", "filesystem"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    """Each of the destinations, empty."""
+    """Each of the destinations in turn, empty."""
     if request.param == "filesystem":
-        # Of such a name, because paths are spelt in several ways on their way through.
+        # A difficult name, because the libraries in between quote paths in different ways.
         return Delta(tmp_path / "a folder of 100% Ω")
     server: Postgres = request.getfixturevalue("server")
     return server.emptied(tmp_path.name)
@@ -84,7 +84,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
 def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     api: FakeApi, synced: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """A first sync, nothing new, all kinds of change, failing accounts, and all of it mended."""
+    """A first sync, no changes, every kind of change, failing accounts, and their recovery."""
     reference = DuckDB(tmp_path / "reference.duckdb")
 
     def both() -> dict[str, int]:
@@ -108,10 +108,10 @@ def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     assert both() == {"complete": 3}
 
 
-def test_nothing_new_writes_nothing_but_what_was_read(
+def test_an_unchanged_organisation_writes_only_account_syncs(
     api: FakeApi, synced: Sync, warehouse: Warehouse
 ) -> None:
-    """Row for row, dlt's ids included, every table but `account_syncs` stays as it is."""
+    """Row for row, including dlt's ids, every other table stays as it is."""
     fill(api.organisation)
     synced(warehouse)
     tables = [name for name in warehouse.tables() if name != "account_syncs" and not name.startswith("_dlt")]
@@ -124,7 +124,7 @@ def test_nothing_new_writes_nothing_but_what_was_read(
 
 
 def test_a_pipeline_may_have_any_name(api: FakeApi, run: Run) -> None:
-    """Also one that dlt takes for no schema's."""
+    """This includes names that dlt does not accept for a schema."""
     api.organisation.add(FIRST, client_id="one")
 
     for command in ("sync", "changes", "findings"):
@@ -134,7 +134,7 @@ def test_a_pipeline_may_have_any_name(api: FakeApi, run: Run) -> None:
 def test_the_change_log_can_be_read_back(
     api: FakeApi, synced: Sync, warehouse: Warehouse, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`changes` of the destination, with documents as JSON."""
+    """`changes` reads the destination and returns documents as JSON."""
     api.organisation.add(FIRST, client_id="one", scopes=["zone.read"])
     synced(warehouse)
     api.organisation.change(FIRST, "one", scopes=["dns.write"])
@@ -147,12 +147,12 @@ def test_the_change_log_can_be_read_back(
     assert done.json[1]["document_before"]["scopes"] == ["zone.read"]
 
 
-# As many load jobs as the second sync has; a test below holds it to that.
+# The number of load jobs of the second sync; a test below checks it.
 JOBS = {"postgres": 10, "filesystem": 7}
 
 
 class World:
-    """Warehouses after a first sync, everything changed since, and what an undisturbed sync makes of it."""
+    """A warehouse before a second sync that finds every kind of change, and the content after that sync."""
 
     def __init__(self, warehouse: Warehouse, api: FakeApi, folder: Path) -> None:
         self.warehouse = warehouse
@@ -166,17 +166,18 @@ class World:
         self.undisturbed = self.content(undisturbed)
 
     def content(self, warehouse: Warehouse) -> dict[str, Any]:
-        """All but what a killed sync may have said of itself."""
+        """Return all tables except `account_syncs`, where a killed sync may have rows of its own."""
         return {name: rows for name, rows in warehouse.content().items() if name != "account_syncs"}
 
     def sync(self, warehouse: Warehouse, *killed: str) -> int:
-        """Sync in a process of its own with an empty home; returns its exit code."""
+        """Sync in a new process with an empty home, perhaps killed at a stage; returns its exit code."""
         self.folder.mkdir(exist_ok=True)
-        command = [KILLED_SYNC, *killed] if killed else ["-m", "cloudflare_oauth_pipeline"]
+        command = [*KILLED_SYNC, *killed] if killed else ["-m", "cloudflare_oauth_pipeline"]
         done = subprocess.run(
             [sys.executable, *command, "sync", "--destination", warehouse.destination],
             cwd=self.folder,
             env=os.environ
+            | TESTS_ON_PATH
             | warehouse.environment
             | {
                 "DLT_DATA_DIR": str(self.folder / f"home-{len(list(self.folder.iterdir()))}"),
@@ -205,8 +206,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     "moment", ["normalize", 5, 3, 2, 1, 0] if "SWEEP" in os.environ else ["normalize", 3, 0]
 )
 @pytest.mark.parametrize("world", JOBS, indirect=True)
-def test_a_killed_sync_is_made_good_by_the_next_on_a_new_machine(world: World, moment: str | int) -> None:
-    """SIGKILL at any stage, or with so many load jobs left; the next sync ends as an undisturbed one."""
+def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, moment: str | int) -> None:
+    """After SIGKILL at a stage or with that many load jobs left, the next sync ends as an undisturbed one."""
     warehouse = world.warehouse.copied(f"killed-{moment}")
     last = JOBS[warehouse.destination]
     stage, nth = (moment, 1) if isinstance(moment, str) else ("after-job", last - moment)
@@ -218,8 +219,8 @@ def test_a_killed_sync_is_made_good_by_the_next_on_a_new_machine(world: World, m
 
 
 @pytest.mark.parametrize("world", JOBS, indirect=True)
-def test_every_load_job_is_among_the_moments(world: World) -> None:
-    """The sync that is killed has as many load jobs as the test above kills it at."""
+def test_every_load_job_is_a_tested_moment(world: World) -> None:
+    """The killed sync has exactly as many load jobs as the test above assumes."""
     warehouse = world.warehouse.copied("one-job-too-many")
 
     assert world.sync(warehouse, "job", str(JOBS[warehouse.destination] + 1)) == 0
@@ -236,10 +237,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "lack"), REFUSED.items())
-def test_a_destination_that_cannot_is_refused_before_anything_is_requested(
+def test_an_unsupported_destination_is_refused_before_any_request(
     api: FakeApi, run: Run, name: str, lack: str
 ) -> None:
-    """It says what it lacks and what to choose instead; also in a dry run."""
+    """The message says what the destination lacks and which to choose instead, also in a dry run."""
     for arguments in (["sync"], ["sync", "--dry-run"]):
         done = run(*arguments, "--destination", name)
 
@@ -253,9 +254,9 @@ def test_a_destination_that_cannot_is_refused_before_anything_is_requested(
 def test_files_without_delta_tables_are_refused(
     api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plain files only get more rows; the message says what to install."""
+    """Plain files can only be appended to; the message says what to install."""
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "files")
-    # As if it were not installed.
+    # This makes the import fail as if the package were not installed.
     monkeypatch.setitem(sys.modules, "deltalake", None)
 
     done = run("sync", "--destination", "filesystem")
@@ -266,10 +267,10 @@ def test_files_without_delta_tables_are_refused(
     assert not Path("files").exists()
 
 
-def test_what_a_destination_cannot_do_is_said_first(
+def test_limitations_of_a_destination_are_warned_of_first(
     api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Delta tables have no common transaction and no views; it is a warning, and the sync complete."""
+    """Delta tables have no common transaction and no views: the sync warns of both and is complete."""
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "files")
     api.organisation.add(FIRST, client_id="one")
 

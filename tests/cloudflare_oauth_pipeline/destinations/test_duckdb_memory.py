@@ -1,30 +1,24 @@
-"""DuckDB gets more memory for a sync's only batch, and never keeps what an earlier batch took."""
+"""DuckDB's memory limit: more for the only batch of a sync, and back to the default between batches."""
 
-from itertools import islice
 from pathlib import Path
 
-import dlt
 import duckdb
 import pytest
 
-from cloudflare_oauth import events
-from cloudflare_oauth.inventory.run import Rows
+from cloudflare_oauth import SyncSettings, events
+from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth_pipeline.destinations.batch import Batch
 from cloudflare_oauth_pipeline.destinations.duckdb_memory import (
     ONE_OF_SEVERAL_BATCHES_MB,
     THE_ONLY_BATCH_MB,
-    DuckDBMemory,
+    limit_for,
 )
-from cloudflare_oauth_pipeline.destinations.pipeline import open_pipeline
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.run.batching import batches
 from cloudflare_oauth_pipeline.run.sync import sync
 
 LIMIT = "SELECT current_setting('memory_limit')"
-
-
-def limit_of(pipeline: dlt.Pipeline) -> str:
-    with pipeline.sql_client() as client:
-        return str((client.execute_sql(LIMIT) or [[None]])[0][0])
 
 
 def as_duckdb_says(megabytes: int) -> str:
@@ -32,61 +26,62 @@ def as_duckdb_says(megabytes: int) -> str:
         return str((connection.execute(LIMIT).fetchone() or [None])[0])
 
 
-def test_the_only_batch_gets_more(tmp_path: Path) -> None:
-    """As soon as all is read, and nothing was loaded."""
-    with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
-        memory = DuckDBMemory(pipeline)
-        pieces = memory.while_extracted(memory.while_reading(iter([{}])))
-        next(pieces)
-        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES_MB)
-        assert list(pieces) == []
-        assert limit_of(pipeline) == as_duckdb_says(THE_ONLY_BATCH_MB)
+def batches_of(*pieces: Rows, rows: int | None = None) -> list[Batch]:
+    """Return the batches of these pieces, each consumed as by a load."""
+    found = []
+    for batch in batches(iter(pieces), rows=rows):
+        found.append(batch)
+        for _ in batch:
+            pass
+    return found
 
 
-def test_the_last_of_several_batches_does_not(tmp_path: Path) -> None:
-    """What the earlier ones left needs its place, too."""
-    with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
-        memory = DuckDBMemory(pipeline)
-        reading = memory.while_reading(iter([{}, {}]))
-        assert len(list(memory.while_extracted(islice(reading, 1)))) == 1
-        memory.after_load()
-        assert len(list(memory.while_extracted(reading))) == 1
-        assert limit_of(pipeline) == as_duckdb_says(ONE_OF_SEVERAL_BATCHES_MB)
+SMALL: Rows = {"oauth_clients": [{"client_id": "client"}]}
+
+
+def test_the_only_batch_gets_more_memory() -> None:
+    """When it is loaded, everything has been read and nothing was loaded before."""
+    (only,) = batches_of(SMALL)
+
+    assert limit_for() == ONE_OF_SEVERAL_BATCHES_MB
+    assert limit_for(only) == THE_ONLY_BATCH_MB
+
+
+def test_the_last_of_several_batches_gets_no_more_memory() -> None:
+    """Memory that earlier batches took is still in use."""
+    first, last = batches_of(SMALL, SMALL, rows=1)
+
+    assert limit_for(first) == limit_for(last) == ONE_OF_SEVERAL_BATCHES_MB
 
 
 ROW = {"client_id": "client", "scopes": ["scope"] * 999}
 CHANGE = {"document_before": "b" * 1_000, "document_after": "a" * 1_000}
 
 
-@pytest.mark.parametrize("is_only", [True, False], ids=["the only one", "one of two"])
+@pytest.mark.parametrize("is_only", [True, False], ids=["the only batch", "one of two batches"])
 @pytest.mark.parametrize(
     ("piece", "needed"),
-    [({"oauth_clients": [ROW] * 10_000}, 500), ({"oauth_client_changes": [CHANGE] * 50_000}, 502)],
+    [({"oauth_clients": [ROW] * 1_000}, 500), ({"oauth_client_changes": [CHANGE] * 50_000}, 525)],
     ids=["long arrays", "long documents"],
 )
-def test_a_batch_of_long_rows_gets_what_it_needs(
-    tmp_path: Path, piece: Rows, needed: int, is_only: bool
-) -> None:
-    """50 bytes for each row and each element of an array, 5 for each character of a document."""
-    with open_pipeline(Target(db=tmp_path / "clients.duckdb", pipelines_dir=tmp_path)) as pipeline:
-        memory = DuckDBMemory(pipeline)
-        reading = memory.while_reading(iter([piece] if is_only else [piece, {}]))
-        for _ in memory.while_extracted(reading if is_only else islice(reading, 1)):
-            pass
-        assert limit_of(pipeline) == as_duckdb_says(needed)
-        memory.after_load()
-        assert limit_of(pipeline) == as_duckdb_says(needed if is_only else ONE_OF_SEVERAL_BATCHES_MB)
+def test_a_batch_of_long_rows_gets_the_memory_it_needs(piece: Rows, needed: int, is_only: bool) -> None:
+    """It needs 500 bytes per row and array element, and 5 per character of a document."""
+    found = batches_of(piece) if is_only else batches_of(piece, SMALL, rows=1)
+
+    assert len(found) == (1 if is_only else 2)
+    assert limit_for(found[0]) == needed
+    assert is_only or limit_for(found[1]) == ONE_OF_SEVERAL_BATCHES_MB
 
 
 @pytest.mark.parametrize(
     ("clients", "elements", "length", "is_unfit"),
     [(1_000, 50, 500, False), (1_000, 3, 20_000, False), (50, 5_000, 20, False), (1_000, 3, 20_000, True)],
-    ids=["many long elements", "few very long ones", "very many", "rejected"],
+    ids=["many long elements", "few very long elements", "very many elements", "rejected"],
 )
 def test_long_rows_are_loaded_in_several_batches(
     api: FakeApi, tmp_path: Path, clients: int, elements: int, length: int, is_unfit: bool
 ) -> None:
-    """DuckDB would refuse them with what is enough for usual rows."""
+    """With the memory that ordinary rows need, DuckDB would fail to load them."""
     extra = {"created_at": "yesterday"} if is_unfit else {}
     uris = [f"https://example.com/{number}".ljust(length, "x") for number in range(elements)]
     for name in "ab":
@@ -94,7 +89,11 @@ def test_long_rows_are_loaded_in_several_batches(
             api.organisation.add(account_id(name), client_id=f"client-{number}", redirect_uris=uris, **extra)
     db = tmp_path / "clients.duckdb"
 
-    sync(Target(db=db, pipelines_dir=tmp_path), api_token=FAKE_TOKEN, base_url=api.base_url, batch_rows=1)
+    sync(
+        Target(db=db, pipelines_dir=tmp_path),
+        SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url),
+        batch_rows=1,
+    )
 
     with duckdb.connect(str(db)) as connection:
         table = "rejected_rows" if is_unfit else "oauth_clients__redirect_uris"
@@ -102,11 +101,11 @@ def test_long_rows_are_loaded_in_several_batches(
     assert rows == (2 * clients * (1 if is_unfit else elements),)
 
 
-@pytest.mark.parametrize("configured", [False, True], ids=["by option", "by dlt"])
-def test_between_batches_the_limit_is_as_it_was(
+@pytest.mark.parametrize("configured", [False, True], ids=["option", "dlt"])
+def test_the_memory_limit_is_reset_between_batches(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: bool
 ) -> None:
-    """Ours; or, of a database that the user has configured, the one that they gave it."""
+    """The limit is the program's default, or the one that the user configured for the database."""
     db = tmp_path / "clients.duckdb"
     if configured:
         credentials = "DESTINATION__DUCKDB__CREDENTIALS"
@@ -122,6 +121,6 @@ def test_between_batches_the_limit_is_as_it_was(
                 limits.append(connection.execute(LIMIT).fetchone())
 
     target = Target(db=None if configured else db, pipelines_dir=tmp_path)
-    sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, batch_rows=1, observer=look)
+    sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url), batch_rows=1, observer=look)
 
     assert limits == [(as_duckdb_says(333 if configured else ONE_OF_SEVERAL_BATCHES_MB),)] * 3

@@ -1,4 +1,4 @@
-"""What is peculiar to PostgreSQL: characters it cannot store, and several syncs into one dataset at once."""
+"""PostgreSQL: characters it cannot store, and concurrent syncs into one dataset."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cloudflare_oauth import SyncSettings
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
@@ -22,7 +23,7 @@ ACCOUNTS = [account_id(number) for number in range(2 * SHARDS)]
 
 @pytest.fixture
 def postgres(server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Postgres:
-    """An empty database that dlt is told of."""
+    """An empty database that dlt is configured to use."""
     database = server.emptied(tmp_path.name)
     for name, value in database.environment.items():
         monkeypatch.setenv(name, value)
@@ -31,7 +32,7 @@ def postgres(server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def synced(run: Run, postgres: Postgres) -> Any:
-    """Syncs into the database by the command line."""
+    """Syncs into the database with the command line."""
 
     def synced(*arguments: str) -> Done:
         return run("sync", "--destination", "postgres", "--format", "json", *arguments)
@@ -40,7 +41,7 @@ def synced(run: Run, postgres: Postgres) -> Any:
 
 
 def test_a_character_that_cannot_be_stored_is_replaced(api: FakeApi, synced: Any, postgres: Postgres) -> None:
-    """NUL, in a value or a name, becomes U+FFFD; no run fails for it, and no client is rejected."""
+    """NUL in a value or a name becomes U+FFFD; no sync fails and no client is rejected because of it."""
     nul = {"client_name": "a\0b", "redirect_uris": ["https://a\0"], "new_field": {"deep\0": ["\0", 1]}}
     api.organisation.add(ONE, client_id="with", **nul)
     api.organisation.add(ONE, client_id="without", client_name="\\u0000 \\0")
@@ -56,8 +57,8 @@ def test_a_character_that_cannot_be_stored_is_replaced(api: FakeApi, synced: Any
     assert {"deep\ufffd": ["\ufffd", 1]} in [document.get("new_field") for document in documents]
 
 
-def test_a_replaced_character_is_no_change(api: FakeApi, synced: Any, postgres: Postgres) -> None:
-    """Nothing is written again for it, and another field's change is the only one logged."""
+def test_a_replaced_character_is_not_a_change(api: FakeApi, synced: Any, postgres: Postgres) -> None:
+    """The next sync writes nothing for it; a later change of another field is logged alone."""
     api.organisation.add(ONE, client_id="one", client_name="a\0b", scopes=["\0"])
     synced()
 
@@ -70,7 +71,7 @@ def test_a_replaced_character_is_no_change(api: FakeApi, synced: Any, postgres: 
 
 
 def sync_shards(folder: Path) -> None:
-    """Four processes at once, each with its accounts, its pipeline name and its home."""
+    """Sync in concurrent processes, each with its own accounts, pipeline name and home."""
 
     def sync_shard(shard: int) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -90,16 +91,16 @@ def sync_shards(folder: Path) -> None:
             assert done.returncode == 0, done.stderr
 
 
-def test_shards_loaded_at_once_lose_and_duplicate_nothing(
+def test_concurrent_shards_lose_and_duplicate_nothing(
     api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Four processes into one dataset: first all of it new, also the tables, then all kinds of change."""
+    """Four processes load into one dataset: first new clients and new tables, then every kind of change."""
     reference = DuckDB(tmp_path / "reference.duckdb")
 
     def both() -> None:
         sync_shards(tmp_path)
         target = Target(db=reference.file, pipelines_dir=tmp_path / "reference")
-        sync(target, account_ids=ACCOUNTS, api_token=FAKE_TOKEN, base_url=api.base_url)
+        sync(target, SyncSettings(account_ids=ACCOUNTS, api_token=FAKE_TOKEN, base_url=api.base_url))
         assert postgres.content() == reference.content()
 
     for account in ACCOUNTS:
@@ -116,10 +117,10 @@ def test_shards_loaded_at_once_lose_and_duplicate_nothing(
     both()
 
 
-def test_every_pipeline_prepares_its_merges_in_a_dataset_of_its_own(
+def test_every_pipeline_has_its_own_staging_dataset(
     api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """dlt lets pipelines of one dataset share it, and mixes up what they load (its issue 4297)."""
+    """By default, pipelines of one dataset share it, and dlt mixes up their rows (dlt issue 4297)."""
     for account in ACCOUNTS:
         api.organisation.add(account, client_id="one")
 

@@ -1,10 +1,12 @@
+"""`Organisation`: accounts and clients that tests add, change and remove."""
+
 import pytest
 
 from cloudflare_oauth_pipeline.fake_api import ABSENT, Organisation, account_id
 
 
-def test_an_account_id_is_made_of_a_number_or_a_name():
-    """The same number or name always gives the same 32 hexadecimal characters, another one others."""
+def test_an_account_id_is_derived_from_a_number_or_name() -> None:
+    """Each number or name always gives the same 32 hexadecimal characters, unlike any other."""
     ids = [account_id(1), account_id(2), account_id("a"), account_id("b")]
 
     assert ids == [account_id(1), account_id(2), account_id("a"), account_id("b")]
@@ -12,7 +14,7 @@ def test_an_account_id_is_made_of_a_number_or_a_name():
     assert all(len(one) == 32 and int(one, 16) >= 0 for one in ids)
 
 
-def test_a_client_has_only_the_fields_it_was_given():
+def test_a_client_has_only_the_fields_it_was_given() -> None:
     """Only `client_id` and `visibility` have defaults."""
     organisation = Organisation()
 
@@ -25,8 +27,8 @@ def test_a_client_has_only_the_fields_it_was_given():
     assert organisation.clients("a") == [bare, named]
 
 
-def test_client_ids_are_unique_and_the_same_every_time():
-    """Two organisations filled alike are alike."""
+def test_client_ids_are_unique_and_the_same_every_time() -> None:
+    """Two organisations filled in the same way have the same client ids."""
     one, two = Organisation(), Organisation()
     ids = [[organisation.add(account)["client_id"] for account in "aaab"] for organisation in (one, two)]
 
@@ -34,8 +36,8 @@ def test_client_ids_are_unique_and_the_same_every_time():
     assert len(set(ids[0])) == 4
 
 
-def test_adding_a_client_adds_its_account():
-    """Accounts are in the order in which they came."""
+def test_adding_a_client_adds_its_account() -> None:
+    """Adding a client creates a missing account; accounts keep the order in which they were added."""
     organisation = Organisation()
     organisation.add("b")
     organisation.add_account("c", "Third", type="enterprise")
@@ -49,8 +51,8 @@ def test_adding_a_client_adds_its_account():
     assert organisation.clients("c") == []
 
 
-def test_an_account_cannot_be_added_twice():
-    """It would be listed twice, and share its clients."""
+def test_an_account_cannot_be_added_twice() -> None:
+    """A second account with the same id would be listed twice and share its clients, so it is an error."""
     organisation = Organisation()
     organisation.add_account("a")
 
@@ -58,8 +60,8 @@ def test_an_account_cannot_be_added_twice():
         organisation.add_account("a")
 
 
-def test_a_change_sets_fields_and_takes_them_away():
-    """`ABSENT` is no value: the field is no longer there."""
+def test_a_change_sets_and_removes_fields() -> None:
+    """`ABSENT` removes a field, whereas None is a value."""
     organisation = Organisation()
     organisation.add("a", client_id="1", client_name="n", logo_uri="l")
     organisation.add("a", client_id="2")
@@ -71,8 +73,8 @@ def test_a_change_sets_fields_and_takes_them_away():
     assert [client["client_id"] for client in organisation.clients("a")] == ["1", "2"]
 
 
-def test_an_account_can_be_changed():
-    """Its clients stay."""
+def test_an_account_can_be_changed() -> None:
+    """Changing an account keeps its clients."""
     organisation = Organisation()
     organisation.add("a", client_id="1")
 
@@ -84,8 +86,8 @@ def test_an_account_can_be_changed():
     assert len(organisation.clients("a")) == 1
 
 
-def test_clients_and_accounts_can_be_removed():
-    """An account takes its clients with it."""
+def test_clients_and_accounts_can_be_removed() -> None:
+    """Removing an account also removes its clients."""
     organisation = Organisation()
     for client_id in "123":
         organisation.add("a", client_id=client_id)
@@ -99,8 +101,8 @@ def test_clients_and_accounts_can_be_removed():
     assert [account["id"] for account in organisation.accounts()] == ["b"]
 
 
-def test_what_is_not_there_can_be_neither_changed_nor_removed():
-    """A test that misspells an id is told."""
+def test_what_does_not_exist_can_be_neither_changed_nor_removed() -> None:
+    """A misspelt id raises `KeyError`, so that a test cannot pass by accident."""
     organisation = Organisation()
     organisation.add_account("a")
 
@@ -116,8 +118,8 @@ def test_what_is_not_there_can_be_neither_changed_nor_removed():
             attempt()
 
 
-def test_what_is_no_client_can_be_listed_too():
-    """Rows that are null, a string, a list or without an id stay as they are, beside real clients."""
+def test_items_that_are_no_clients_can_be_listed() -> None:
+    """Rows that are null, a string, a list or without an id are listed unchanged beside real clients."""
     organisation = Organisation()
     hostile = [None, "text", 7, ["list"], {}, {"client_id": None}, {"client_id": 1}]
     for item in hostile:
@@ -128,8 +130,8 @@ def test_what_is_no_client_can_be_listed_too():
     assert organisation.client("a", "1")["client_id"] == "1"
 
 
-def test_documents_are_copied_in_and_out():
-    """Who holds on to a document cannot change the organisation with it."""
+def test_documents_are_copied_in_and_out() -> None:
+    """Modifying a document that was passed in or returned does not change the organisation."""
     organisation = Organisation()
     uris = ["https://a.example/cb"]
     returned = organisation.add("a", client_id="1", redirect_uris=uris)
@@ -143,8 +145,8 @@ def test_documents_are_copied_in_and_out():
     assert organisation.accounts()[0]["settings"]
 
 
-def test_what_is_being_read_is_not_changed():
-    """A change replaces a document: a request that is being answered sees it as it was."""
+def test_a_document_in_use_is_not_modified() -> None:
+    """A change replaces a document, so that a request in progress still sees the old one."""
     organisation = Organisation()
     organisation.add("a", client_id="1", client_name="before")
     being_read = organisation.served_clients("a")[0]
@@ -154,8 +156,8 @@ def test_what_is_being_read_is_not_changed():
     assert being_read["client_name"] == "before"
 
 
-def test_a_shuffle_keeps_every_client():
-    """The same seed gives the same order."""
+def test_a_shuffle_keeps_every_client() -> None:
+    """A shuffle loses no client, and the same seed gives the same order."""
     orders = []
     for seed in (1, 1, 2):
         organisation = Organisation()

@@ -1,34 +1,42 @@
+"""Listings: pages, and what `result_info` says about them."""
+
+from typing import Any
+
+import httpx
 import pytest
 
-from cloudflare_oauth_pipeline.fake_api import Organisation, Paging, ResultInfo
+from cloudflare_oauth_pipeline.fake_api import FakeApi, Organisation, Paging, ResultInfo
 
 CLIENTS = "/accounts/a/oauth_clients"
 
 
 @pytest.fixture(autouse=True)
-def forty_five_clients(api):
+def forty_five_clients(api: FakeApi) -> None:
+    """Account `a` has the clients 0 to 44."""
     for number in range(45):
         api.organisation.add("a", client_id=str(number))
 
 
-def ids(rows):
+def ids(rows: list[dict[str, Any]]) -> list[str]:
+    """The `client_id` of every row."""
     return [row["client_id"] for row in rows]
 
 
-def numbers(start, stop):
+def numbers(start: int, stop: int) -> list[str]:
+    """The client ids from `start` up to, but not including, `stop`."""
     return [str(number) for number in range(start, stop)]
 
 
-def test_clients_are_paged_by_20(http):
-    """Without parameters, page 1 of 20; `result_info` says what is there in all."""
-    answer = http.get(CLIENTS).json()
+def test_clients_are_paged_by_20(http: httpx.Client) -> None:
+    """Without parameters, page 1 with 20 clients comes; `result_info` has the total."""
+    response = http.get(CLIENTS).json()
 
-    assert ids(answer["result"]) == numbers(0, 20)
-    assert answer["result_info"] == {"page": 1, "per_page": 20, "count": 20, "total_count": 45}
+    assert ids(response["result"]) == numbers(0, 20)
+    assert response["result_info"] == {"page": 1, "per_page": 20, "count": 20, "total_count": 45}
 
 
-def test_page_and_per_page_are_honoured(http):
-    """The pages together are the listing; past the end they are empty."""
+def test_page_and_per_page_are_honoured(http: httpx.Client) -> None:
+    """The pages together make the listing; pages past the end are empty."""
     pages = [http.get(CLIENTS, params={"page": page, "per_page": 30}).json() for page in (1, 2, 3)]
 
     assert [ids(page["result"]) for page in pages] == [numbers(0, 30), numbers(30, 45), []]
@@ -36,8 +44,8 @@ def test_page_and_per_page_are_honoured(http):
     assert [page["result_info"]["count"] for page in pages] == [30, 15, 0]
 
 
-def test_more_than_50_a_page_is_silently_50(api, http):
-    """The maximum can be another one."""
+def test_more_than_50_a_page_is_silently_50(api: FakeApi, http: httpx.Client) -> None:
+    """A larger `per_page` is capped at the maximum, which can be changed."""
     for number in range(45, 120):
         api.organisation.add("a", client_id=str(number))
     assert len(http.get(CLIENTS, params={"per_page": 100}).json()["result"]) == 50
@@ -47,8 +55,8 @@ def test_more_than_50_a_page_is_silently_50(api, http):
     assert len(http.get(CLIENTS, params={"per_page": 1000}).json()["result"]) == 100
 
 
-def test_more_than_the_maximum_can_be_refused(api, http):
-    """400 in the envelope; the maximum itself is fine."""
+def test_more_than_the_maximum_can_be_rejected(api: FakeApi, http: httpx.Client) -> None:
+    """`per_page` above the maximum is a 400 in the envelope; the maximum itself is accepted."""
     api.behaviour.clients_paging = Paging.strict(maximum=30)
 
     refused = http.get(CLIENTS, params={"per_page": 31})
@@ -58,18 +66,18 @@ def test_more_than_the_maximum_can_be_refused(api, http):
     assert len(http.get(CLIENTS, params={"per_page": 30}).json()["result"]) == 30
 
 
-def test_everything_can_come_in_one_answer(api, http):
-    """The same for every page that is asked for."""
+def test_everything_can_come_in_one_response(api: FakeApi, http: httpx.Client) -> None:
+    """All rows come for every requested page."""
     api.behaviour.clients_paging = Paging.whole()
 
     for params in ({}, {"page": 2, "per_page": 10}):
-        answer = http.get(CLIENTS, params=params).json()
-        assert ids(answer["result"]) == numbers(0, 45)
-        assert answer["result_info"] == {"page": 1, "per_page": 45, "count": 45, "total_count": 45}
+        response = http.get(CLIENTS, params=params).json()
+        assert ids(response["result"]) == numbers(0, 45)
+        assert response["result_info"] == {"page": 1, "per_page": 45, "count": 45, "total_count": 45}
 
 
-def test_pages_can_be_capped(api, http):
-    """Whatever `per_page` asks for beyond the cap, pages of the cap come."""
+def test_pages_can_be_capped(api: FakeApi, http: httpx.Client) -> None:
+    """Pages never exceed the cap, whatever `per_page` requests."""
     api.behaviour.clients_paging = Paging.capped(7)
 
     assert ids(http.get(CLIENTS).json()["result"]) == numbers(0, 7)
@@ -78,36 +86,36 @@ def test_pages_can_be_capped(api, http):
     assert second["result_info"]["per_page"] == 7
 
 
-def test_the_first_page_can_come_for_ever(api, http):
-    """`page` is ignored, `per_page` is not."""
+def test_the_first_page_can_come_for_ever(api: FakeApi, http: httpx.Client) -> None:
+    """`page` is ignored, but `per_page` is honoured."""
     api.behaviour.clients_paging = Paging.repeating_first()
 
     for page in (1, 2, 3, 1000):
-        answer = http.get(CLIENTS, params={"page": page, "per_page": 10}).json()
-        assert ids(answer["result"]) == numbers(0, 10)
-        assert answer["result_info"] == {"page": 1, "per_page": 10, "count": 10, "total_count": 45}
+        response = http.get(CLIENTS, params={"page": page, "per_page": 10}).json()
+        assert ids(response["result"]) == numbers(0, 10)
+        assert response["result_info"] == {"page": 1, "per_page": 10, "count": 10, "total_count": 45}
 
 
-def test_the_last_page_can_come_again_past_the_end(api, http):
-    """No page is ever empty."""
+def test_the_last_page_can_come_again_past_the_end(api: FakeApi, http: httpx.Client) -> None:
+    """The last page repeats, so that no page is ever empty."""
     api.behaviour.clients_paging = Paging.repeating_last()
 
     for page in (3, 4, 99):
-        answer = http.get(CLIENTS, params={"page": page}).json()
-        assert ids(answer["result"]) == numbers(40, 45)
+        response = http.get(CLIENTS, params={"page": page}).json()
+        assert ids(response["result"]) == numbers(40, 45)
 
 
 @pytest.mark.parametrize("params", [{"page": 0}, {"page": "x"}, {"per_page": 0}, {"per_page": "-1"}])
-def test_a_page_that_is_none_is_refused(api, http, params):
-    """400, for clients and accounts; also when a callback asks which page it is."""
+def test_an_invalid_page_is_rejected(api: FakeApi, http: httpx.Client, params: dict[str, object]) -> None:
+    """An invalid `page` or `per_page` is a 400 for clients and accounts, even with a callback set."""
     api.behaviour.between = lambda account, page, organisation: None
 
     assert http.get(CLIENTS, params=params).status_code == 400
     assert http.get("/accounts", params=params).status_code == 400
 
 
-def test_accounts_are_paged_on_their_own(api, http):
-    """Also up to 50 a page, with `total_pages`; what clients do makes no difference."""
+def test_accounts_are_paged_independently(api: FakeApi, http: httpx.Client) -> None:
+    """Accounts come up to 50 per page, with `total_pages`, whatever the paging of clients."""
     for number in range(54):
         api.organisation.add_account(f"more-{number}")
     api.behaviour.clients_paging = Paging.whole()
@@ -125,8 +133,8 @@ def test_accounts_are_paged_on_their_own(api, http):
     assert [row["id"] for page in pages for row in page["result"]] == api.organisation.account_ids()
 
 
-def test_accounts_repeat_for_a_token_that_an_account_owns(api, http):
-    """Page 1 of 1, whatever is asked for: Cloudflare's known bug."""
+def test_accounts_repeat_for_an_account_owned_token(api: FakeApi, http: httpx.Client) -> None:
+    """Page 1 of 1 comes for every request, as with Cloudflare's known bug."""
     for number in range(29):
         api.organisation.add_account(f"more-{number}")
     api.behaviour.accounts_paging = Paging.account_owned_token()
@@ -139,15 +147,15 @@ def test_accounts_repeat_for_a_token_that_an_account_owns(api, http):
     assert first["result_info"]["total_count"] == 30
 
 
-def test_accounts_can_be_asked_for_by_name(api, http):
-    """`name` is a filter, as with Cloudflare."""
+def test_accounts_can_be_filtered_by_name(api: FakeApi, http: httpx.Client) -> None:
+    """The parameter `name` filters accounts, as with Cloudflare."""
     api.organisation.add_account("b", "Second")
 
     assert [row["id"] for row in http.get("/accounts", params={"name": "Second"}).json()["result"]] == ["b"]
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("result_info", "expected"),
     [
         (ResultInfo.null(), None),
         (ResultInfo.only(), {}),
@@ -160,26 +168,28 @@ def test_accounts_can_be_asked_for_by_name(api, http):
         ),
     ],
 )
-def test_result_info_can_be_incomplete_or_wrong(api, http, said, expected):
-    """The rows stay the true ones."""
-    api.behaviour.clients_result_info = said
+def test_result_info_can_be_incomplete_or_wrong(
+    api: FakeApi, http: httpx.Client, result_info: ResultInfo, expected: dict[str, object] | None
+) -> None:
+    """The rows are correct whatever `result_info` says."""
+    api.behaviour.clients_result_info = result_info
 
-    answer = http.get(CLIENTS).json()
+    response = http.get(CLIENTS).json()
 
-    assert answer["result_info"] == expected
-    assert ids(answer["result"]) == numbers(0, 20)
+    assert response["result_info"] == expected
+    assert ids(response["result"]) == numbers(0, 20)
 
 
-def test_result_info_can_be_absent(api, http):
-    """The key is not there at all, for clients and accounts alike."""
+def test_result_info_can_be_absent(api: FakeApi, http: httpx.Client) -> None:
+    """The key is missing, for clients and accounts alike."""
     api.behaviour.clients_result_info = api.behaviour.accounts_result_info = ResultInfo.absent()
 
     assert "result_info" not in http.get(CLIENTS).json()
     assert "result_info" not in http.get("/accounts").json()
 
 
-def test_accounts_can_have_a_wrong_result_info(api, http):
-    """`total_pages` too."""
+def test_accounts_can_have_a_wrong_result_info(api: FakeApi, http: httpx.Client) -> None:
+    """All values for accounts can be wrong, including `total_pages`."""
     api.behaviour.accounts_result_info = ResultInfo.saying(total_pages=9, total_count=0)
 
     info = http.get("/accounts").json()["result_info"]
@@ -187,8 +197,8 @@ def test_accounts_can_have_a_wrong_result_info(api, http):
     assert (info["total_pages"], info["total_count"], info["count"]) == (9, 0, 1)
 
 
-def test_result_info_can_be_wrong_for_one_account(api, http):
-    """The others tell the truth."""
+def test_result_info_can_be_wrong_for_one_account(api: FakeApi, http: httpx.Client) -> None:
+    """`result_info_of` affects one account; the others report correct values."""
     api.organisation.add("b")
     api.behaviour.result_info_of["b"] = ResultInfo.off_by(+1)
 
@@ -196,8 +206,8 @@ def test_result_info_can_be_wrong_for_one_account(api, http):
     assert http.get("/accounts/b/oauth_clients").json()["result_info"]["total_count"] == 2
 
 
-def test_clients_can_come_and_go_between_pages(api, http):
-    """The callback knows account, page and organisation, and runs before the page is cut."""
+def test_clients_can_be_added_and_removed_between_pages(api: FakeApi, http: httpx.Client) -> None:
+    """The callback gets account, page and organisation, and runs before the page is cut."""
     calls = []
 
     def between(account_id: str, page: int, organisation: Organisation) -> None:
@@ -215,8 +225,8 @@ def test_clients_can_come_and_go_between_pages(api, http):
     assert ids(pages[2]["result"]) == [*numbers(41, 45), "new"]
 
 
-def test_clients_can_change_places_between_pages(api, http):
-    """The total stays, yet some clients come twice and others not at all."""
+def test_clients_can_be_reordered_between_pages(api: FakeApi, http: httpx.Client) -> None:
+    """The total stays the same, but some clients come twice and others not at all."""
     api.behaviour.between = lambda account_id, page, organisation: organisation.shuffle(account_id, page)
 
     pages = [http.get(CLIENTS, params={"page": page}).json() for page in (1, 2, 3)]
@@ -226,8 +236,8 @@ def test_clients_can_change_places_between_pages(api, http):
     assert len(set(seen)) < 45
 
 
-def test_an_account_can_vanish_between_pages(api, http):
-    """The next page is refused."""
+def test_an_account_can_vanish_between_pages(api: FakeApi, http: httpx.Client) -> None:
+    """The next page of a removed account is a 404."""
 
     def between(account_id: str, page: int, organisation: Organisation) -> None:
         if page == 2:

@@ -1,25 +1,29 @@
+"""The rate limit of the fake API: windows, blocks and headers."""
+
+import httpx
 import pytest
 
-from cloudflare_oauth_pipeline.fake_api import RateLimit
+from cloudflare_oauth_pipeline.fake_api import FakeApi, RateLimit
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that stands still until a test advances it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.seconds
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
+    """A clock at 1000 seconds."""
     return Clock()
 
 
-def test_by_default_the_quota_is_never_used_up(api, http):
-    """Every answer has Cloudflare's headers, errors too."""
+def test_by_default_the_rate_limit_is_never_reached(api: FakeApi, http: httpx.Client) -> None:
+    """Every response has Cloudflare's headers, even errors."""
     for path in ("/accounts", "/oauth/scopes", "/nowhere"):
         headers = http.get(path).headers
         assert headers["ratelimit"] == '"default";r=1200;t=300'
@@ -28,22 +32,24 @@ def test_by_default_the_quota_is_never_used_up(api, http):
     assert api.behaviour.quota.violations == []
 
 
-def test_the_headers_count_down(api, http, clock):
-    """`r` is what is left, `t` the seconds to the next window, which starts afresh."""
+def test_the_headers_count_down(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """`r` is what is left and `t` the seconds until the window ends; the next window starts in full."""
     api.behaviour.quota = RateLimit(3, 10, clock=clock)
 
-    told = []
+    headers = []
     for seconds in (0, 2.5, 7.4, 0.1):
         clock.seconds += seconds
-        told.append(http.get("/accounts").headers["ratelimit"])
+        headers.append(http.get("/accounts").headers["ratelimit"])
 
-    assert told == ['"default";r=2;t=10', '"default";r=1;t=8', '"default";r=0;t=1', '"default";r=2;t=10']
+    assert headers == ['"default";r=2;t=10', '"default";r=1;t=8', '"default";r=0;t=1', '"default";r=2;t=10']
     assert api.behaviour.quota.windows == [3, 1]
     assert api.behaviour.quota.violations == []
 
 
-def test_going_over_is_answered_with_429_until_the_window_ends(api, http, clock):
-    """`Retry-After` says when; who comes back then is served."""
+def test_exceeding_the_limit_is_a_429_until_the_window_ends(
+    api: FakeApi, http: httpx.Client, clock: Clock
+) -> None:
+    """After `Retry-After` seconds requests are served again; `windows` leaves out refused requests."""
     api.behaviour.quota = RateLimit(2, 10, clock=clock)
     http.get("/accounts")
     clock.seconds += 4
@@ -58,24 +64,25 @@ def test_going_over_is_answered_with_429_until_the_window_ends(api, http, clock)
     clock.seconds += 6
     assert http.get("/accounts").status_code == 200
     assert api.behaviour.quota.violations == [1004.0]
+    assert api.behaviour.quota.windows == [2, 1]
 
 
-def test_going_over_can_block_for_longer(api, http, clock):
-    """The block is no longer for those who knock meanwhile, but each knock is recorded."""
+def test_exceeding_the_limit_can_block_for_longer(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """Requests during a block do not extend it, but each one is recorded as a violation."""
     api.behaviour.quota = RateLimit(1, 10, block_seconds=300, clock=clock)
     http.get("/accounts")
 
     assert http.get("/accounts").headers["retry-after"] == "300"
     clock.seconds += 299.5
-    knock = http.get("/accounts")
-    assert (knock.status_code, knock.headers["retry-after"]) == (429, "1")
+    blocked = http.get("/accounts")
+    assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "1")
     clock.seconds += 0.5
     assert http.get("/accounts").status_code == 200
     assert api.behaviour.quota.violations == [1000.0, 1299.5]
 
 
-def test_a_block_can_be_shorter_than_the_window(api, http, clock):
-    """A new window starts when it is over."""
+def test_a_block_can_be_shorter_than_the_window(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """A new window starts when the block ends."""
     api.behaviour.quota = RateLimit(1, 100, block_seconds=5, clock=clock)
     http.get("/accounts")
     assert http.get("/accounts").headers["retry-after"] == "5"
@@ -85,21 +92,21 @@ def test_a_block_can_be_shorter_than_the_window(api, http, clock):
     assert http.get("/accounts").status_code == 429
 
 
-def test_others_use_the_quota_too(api, http, clock):
-    """What they used is gone before the first request."""
+def test_others_share_the_limit(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """`used_by_others` requests are spent before the first request."""
     api.behaviour.quota = RateLimit(10, 60, used_by_others=8, clock=clock)
 
-    answers = [http.get("/accounts") for _ in range(3)]
+    responses = [http.get("/accounts") for _ in range(3)]
 
-    assert [answer.headers["ratelimit"] for answer in answers[:2]] == [
+    assert [response.headers["ratelimit"] for response in responses[:2]] == [
         '"default";r=1;t=60',
         '"default";r=0;t=60',
     ]
-    assert answers[2].status_code == 429
+    assert responses[2].status_code == 429
 
 
-def test_the_headers_can_be_missing(api, http, clock):
-    """Also `Retry-After` of a 429, separately."""
+def test_the_headers_can_be_missing(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """The rate limit headers and `Retry-After` can be left out independently."""
     api.behaviour.quota = RateLimit(1, 10, has_headers=False, clock=clock)
     first, second = http.get("/accounts"), http.get("/accounts")
     assert "ratelimit" not in first.headers
@@ -113,8 +120,8 @@ def test_the_headers_can_be_missing(api, http, clock):
     assert "retry-after" not in refused.headers
 
 
-def test_headers_can_be_odd(api, http):
-    """Any text, or none, on every answer, however the name is written."""
+def test_headers_can_be_malformed(api: FakeApi, http: httpx.Client) -> None:
+    """`headers` sets, replaces or removes a header of every response, whatever the case of its name."""
     api.behaviour.headers = {"Ratelimit": "what?", "ratelimit-policy": None, "X-More": "1"}
 
     headers = http.get("/accounts").headers
@@ -124,8 +131,8 @@ def test_headers_can_be_odd(api, http):
     assert headers["x-more"] == "1"
 
 
-def test_faults_cost_quota_too(api, http, clock):
-    """A request counts, whatever comes of it."""
+def test_failed_requests_count_too(api: FakeApi, http: httpx.Client, clock: Clock) -> None:
+    """A request counts against the limit even if it is rejected."""
     api.behaviour.quota = RateLimit(5, 10, clock=clock)
 
     http.get("/nowhere")

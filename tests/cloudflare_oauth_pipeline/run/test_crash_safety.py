@@ -1,6 +1,7 @@
-"""Promise 6: kill it anywhere, run it again, and the dataset ends as if nothing had happened."""
+"""Promise 6: after a sync is killed at any moment, the next one ends as an undisturbed sync does."""
 
 import contextlib
+import inspect
 import os
 import shutil
 import signal
@@ -16,12 +17,14 @@ import duckdb
 import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
+from tests.support.commands import TESTS_ON_PATH
+from tests.support.killed_sync import STAGES, function_of
 
 SYNC = ("-m", "cloudflare_oauth_pipeline", "sync")
-BARE_SYNC = Path(__file__).parents[2] / "support" / "bare_sync.py"
-FULL_DISK = Path(__file__).parents[2] / "support" / "sync_without_room.py"
-KILLED_SYNC = Path(__file__).parents[2] / "support" / "killed_sync.py"
-# Different in every run of the same data.
+BARE_SYNC = ("-m", "tests.support.bare_sync")
+FULL_DISK = ("-m", "tests.support.sync_without_room")
+KILLED_SYNC = ("-m", "tests.support.killed_sync")
+# These differ in every run of the same data.
 VOLATILE = ("observed_at", "sync_id", "started_at", "finished_at", "waited_seconds")
 FIRST, SECOND, THIRD = (account_id(name) for name in ("first", "second", "third"))
 
@@ -55,7 +58,7 @@ def change_everything(organisation: Organisation) -> None:
 
 
 class Machine:
-    """A home with its dlt folder, and a DuckDB file that is copied from machine to machine."""
+    """A home folder with dlt's folder, and a DuckDB file that can be copied to another machine."""
 
     def __init__(self, folder: Path, api: FakeApi) -> None:
         self.folder = folder
@@ -69,12 +72,16 @@ class Machine:
     def run(
         self, *command: str | Path, check: bool = True, seconds: float | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        environment = os.environ | {
-            "HOME": str(self.folder),
-            "DLT_DATA_DIR": str(self.folder / "dlt"),
-            "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
-            "CLOUDFLARE_BASE_URL": self.api.base_url,
-        }
+        environment = (
+            os.environ
+            | TESTS_ON_PATH
+            | {
+                "HOME": str(self.folder),
+                "DLT_DATA_DIR": str(self.folder / "dlt"),
+                "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
+                "CLOUDFLARE_BASE_URL": self.api.base_url,
+            }
+        )
         done = subprocess.run(
             [sys.executable, *map(str, command)],
             cwd=self.folder,
@@ -91,7 +98,7 @@ class Machine:
         self.run(*SYNC, "--db", self.db)
 
     def killed_sync(self, stage: str, nth: int) -> int:
-        return self.run(KILLED_SYNC, stage, str(nth), "sync", "--db", self.db, check=False).returncode
+        return self.run(*KILLED_SYNC, stage, str(nth), "sync", "--db", self.db, check=False).returncode
 
     def replaced(self, name: str) -> "Machine":
         """A new machine with an empty home and the same database."""
@@ -101,12 +108,12 @@ class Machine:
         return other
 
     def copied(self, name: str) -> "Machine":
-        """The same machine again: home, dlt's folder and database."""
+        """A copy of the machine: home, dlt's folder and database."""
         shutil.copytree(self.folder, self.folder.with_name(name))
         return Machine(self.folder.with_name(name), self.api)
 
     def content(self) -> dict[str, list[Any]]:
-        """Every row of every table of ours, without what differs from run to run."""
+        """Every row of every table except dlt's own, without the columns that differ between runs."""
         with duckdb.connect(str(self.db), read_only=True) as connection:
             names = [
                 name
@@ -131,7 +138,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, dict[str, list[Any]]]]:
-    """A machine after a first sync, everything changed since, and what an undisturbed sync makes of it."""
+    """A machine before its second sync, which finds every kind of change, and the content after that sync."""
     with FakeApi(organisation_before()) as api:
         machine = Machine(tmp_path_factory.mktemp("crash") / "machine", api)
         machine.sync()
@@ -141,11 +148,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, d
         yield machine, undisturbed.content()
 
 
-# As many as the second sync has; a test below holds it to that.
+# The number of load jobs of the second sync; a test below checks it.
 JOBS = 13
 MOMENTS = [
-    ("answer", 1),
-    ("answer", 3),
+    ("result", 1),
+    ("result", 3),
     ("tables", 1),
     ("after-tables", 1),
     ("extract", 1),
@@ -163,7 +170,7 @@ MOMENTS = [
 ]
 
 
-# Each moment on one machine or the other; `make sweep` has them all on both.
+# Each moment runs on one of the two machines; `make sweep` runs each on both.
 SWEEP = "SWEEP" in os.environ
 KILLED = [
     (stage, nth, where)
@@ -173,11 +180,22 @@ KILLED = [
 ]
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_a_public_function(stage: str) -> None:
+    """Tests kill a sync at functions that exist under a public name, in this project and in dlt."""
+    owner, attribute = function_of(stage)
+    names = STAGES[stage].replace(":", ".").split(".")
+
+    assert inspect.isroutine(getattr(owner, attribute))
+    assert names[0] in ("cloudflare_oauth", "cloudflare_oauth_pipeline", "dlt")
+    assert not [name for name in names if name.startswith("_")]
+
+
 @pytest.mark.parametrize(("stage", "nth", "where"), KILLED)
-def test_a_killed_sync_is_made_good_by_the_next(
+def test_the_next_sync_repairs_a_killed_one(
     world: tuple[Machine, dict[str, list[Any]]], stage: str, nth: int, where: str
 ) -> None:
-    """SIGKILL at any stage; the next sync ends in the dataset and the log of an undisturbed one."""
+    """After SIGKILL at any stage, the next sync ends in the dataset and log of an undisturbed one."""
     before, undisturbed = world
     machine = before.copied(f"{stage}-{nth}-{where}".replace(" ", "-"))
 
@@ -190,17 +208,17 @@ def test_a_killed_sync_is_made_good_by_the_next(
 
 
 @pytest.mark.parametrize("tenth", range(1, 13) if SWEEP else (3, 5, 7, 9))
-def test_a_sync_killed_at_any_time_is_made_good_by_the_next(
+def test_the_next_sync_repairs_one_killed_at_any_time(
     world: tuple[Machine, dict[str, list[Any]]], tenth: int
 ) -> None:
-    """By the clock, wherever it happens to be then: after so many tenths of what a sync takes."""
+    """SIGKILL comes after a number of tenths of the time that a sync takes, whatever it does then."""
     before, undisturbed = world
     machine = before.copied(f"any-time-{tenth}")
     started = time.monotonic()
     before.copied(f"any-time-{tenth}-undisturbed").sync()
     seconds = (time.monotonic() - started) * tenth / 10
 
-    # When its time is up, it is sent SIGKILL.
+    # `subprocess.run` sends SIGKILL when the time is up.
     with contextlib.suppress(subprocess.TimeoutExpired):
         machine.run(*SYNC, "--db", machine.db, seconds=seconds)
     machine.sync()
@@ -210,7 +228,7 @@ def test_a_sync_killed_at_any_time_is_made_good_by_the_next(
 
 @pytest.fixture(scope="module")
 def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    """What an undisturbed first sync makes of the organisation as it is now."""
+    """The content after an undisturbed first sync of the changed organisation."""
     machine = Machine(world[0].folder.with_name("first"), world[0].api)
     machine.sync()
     return machine.content()
@@ -220,9 +238,9 @@ def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
 def test_a_killed_first_sync_can_be_resumed(
     world: tuple[Machine, dict[str, list[Any]]], first: dict[str, list[Any]], nth: int | str
 ) -> None:
-    """`account_syncs` may say "complete" of what no other table has: it is not believed.
+    """A "complete" in `account_syncs` does not count while the account's clients are not loaded.
 
-    Neither is anything left out, nor is what was there from the beginning logged as created.
+    `--resume` leaves out no client, and logs no client of the baseline as created.
     """
     machine = Machine(world[0].folder.with_name(f"first-{nth}"), world[0].api)
     stage = ("completed", 1) if nth == "completed" else ("after-job", int(nth))
@@ -237,24 +255,24 @@ def test_a_killed_first_sync_can_be_resumed(
     ("nth", "where"),
     [*((nth, "same machine") for nth in range(1, 11, 1 if SWEEP else 2)), (5, "new machine")],
 )
-def test_a_killed_bare_pipeline_is_made_good_by_the_next_run(
+def test_the_next_run_repairs_a_killed_bare_pipeline(
     world: tuple[Machine, dict[str, list[Any]]], nth: int, where: str
 ) -> None:
-    """Also where dlt finds its pending package and loads it: nothing twice, nothing lost."""
+    """Where dlt finds its pending package and loads it, no row is lost or duplicated."""
     before, undisturbed = world
     machine = before.copied(f"bare-{nth}-{where}".replace(" ", "-"))
 
-    killed = machine.run(BARE_SYNC, machine.db, "after-job", str(nth), check=False)
+    killed = machine.run(*BARE_SYNC, machine.db, "after-job", str(nth), check=False)
     if where == "new machine":
         machine = machine.replaced(f"{machine.folder.name}-replacement")
-    machine.run(BARE_SYNC, machine.db)
+    machine.run(*BARE_SYNC, machine.db)
 
     assert killed.returncode == -signal.SIGKILL
     assert machine.content() == undisturbed
 
 
-def test_every_load_job_is_among_the_moments(world: tuple[Machine, dict[str, list[Any]]]) -> None:
-    """The sync that is killed has as many load jobs as the test above kills it at."""
+def test_every_load_job_is_a_tested_moment(world: tuple[Machine, dict[str, list[Any]]]) -> None:
+    """The killed sync has exactly as many load jobs as the test above kills it at."""
     before, undisturbed = world
     machine = before.copied("one-job-too-many")
 
@@ -263,14 +281,14 @@ def test_every_load_job_is_among_the_moments(world: tuple[Machine, dict[str, lis
 
 
 @pytest.mark.parametrize("room", [5_000, 20_000, 50_000])
-def test_a_full_disk_is_made_good_by_the_next_sync(
+def test_the_next_sync_repairs_one_that_filled_the_disk(
     world: tuple[Machine, dict[str, list[Any]]], room: int
 ) -> None:
-    """A file that cannot grow ends the sync with a message; the next one, with room, is right."""
+    """A file that cannot grow fails the sync with a message; the next sync, with room, ends exact."""
     before, undisturbed = world
     machine = before.copied(f"full-disk-{room}")
 
-    failed = machine.run(FULL_DISK, str(room), "sync", "--db", machine.db, check=False)
+    failed = machine.run(*FULL_DISK, str(room), "sync", "--db", machine.db, check=False)
     machine.sync()
 
     assert failed.returncode == 1
@@ -279,17 +297,17 @@ def test_a_full_disk_is_made_good_by_the_next_sync(
     assert machine.content() == undisturbed
 
 
-@pytest.mark.parametrize("moment", ["first answer", "loading"])
-def test_an_interrupted_sync_ends_at_once_and_is_made_good(
+@pytest.mark.parametrize("moment", ["first result", "loading"])
+def test_an_interrupted_sync_ends_at_once_and_the_next_repairs_it(
     world: tuple[Machine, dict[str, list[Any]]], moment: str
 ) -> None:
-    """Ctrl-C ends within seconds, says so, and the next sync is right."""
+    """Ctrl-C ends the sync within seconds and with a message; the next sync ends exact."""
     before, undisturbed = world
     machine = before.copied(f"interrupted-{moment}".replace(" ", "-"))
-    stage = {"first answer": "answer", "loading": "after-job"}[moment]
+    stage = {"first result": "result", "loading": "after-job"}[moment]
 
     started = time.monotonic()
-    done = machine.run(KILLED_SYNC, f"{stage}:SIGINT", "2", "sync", "--db", machine.db, check=False)
+    done = machine.run(*KILLED_SYNC, f"{stage}:SIGINT", "2", "sync", "--db", machine.db, check=False)
     seconds = time.monotonic() - started
     machine.sync()
 
@@ -298,8 +316,8 @@ def test_an_interrupted_sync_ends_at_once_and_is_made_good(
     assert machine.content() == undisturbed
 
 
-def test_two_syncs_at_once_never_mix(world: tuple[Machine, dict[str, list[Any]]]) -> None:
-    """Of several syncs into one file, those that find it taken say so; the dataset is right."""
+def test_concurrent_syncs_never_mix(world: tuple[Machine, dict[str, list[Any]]]) -> None:
+    """Of several syncs into one file, those that find it in use say so; the dataset is exact."""
     before, undisturbed = world
     machine = before.copied("at-once")
     others = [Machine(machine.folder / f"home-{number}", machine.api) for number in range(2)]

@@ -1,6 +1,6 @@
-"""Promises 1 to 6 together: whatever happens in whatever order, the dataset equals a model of it.
+"""Promises 1 to 6 together: after any sequence of events, the dataset equals a model of it.
 
-`EXACTNESS_EXAMPLES` and `EXACTNESS_STEPS` make it as long as you like: `make sweep`.
+`EXACTNESS_EXAMPLES` and `EXACTNESS_STEPS` set how long it runs; `make sweep` sets both high.
 """
 
 import multiprocessing
@@ -16,7 +16,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from cloudflare_oauth import Limits
+from cloudflare_oauth import Limits, SyncSettings
 from cloudflare_oauth.reading.process import open_reader_process
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import (
@@ -42,13 +42,13 @@ PER_PAGE = 3
 URIS = ["https://a.example/cb", "https://b.example/cb", "http://c.example/", "=1+1", "Ω"]
 MOMENTS = ["listing", "tables", "extract", "normalize", "load", "job", "after-job", "completed"]
 
-# Forked from a process that has everything imported and no threads.
+# These are forked from a process that has imported everything and has no threads.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([__name__])
 
 accounts = st.sampled_from(ACCOUNTS)
-# Where requests are made; the process takes longer to start than everything else.
-reads_apart = st.integers(0, 3).map(lambda number: number == 3)
+# Whether a reader process sends the requests: seldom, because it starts slower than all the rest.
+reads_in_a_process = st.integers(0, 3).map(lambda number: number == 3)
 clients = st.integers(0, 13).map("client-{}".format)
 arrays = st.sampled_from([ABSENT, None, []]) | st.lists(st.sampled_from(URIS), min_size=1, max_size=4)
 fields = st.fixed_dictionaries(
@@ -65,25 +65,22 @@ fields = st.fixed_dictionaries(
 )
 
 
-def run_sync(db: Path, home: Path, base_url: str, *, apart: bool = False) -> Summary:
+def run_sync(db: Path, home: Path, base_url: str, *, in_a_process: bool = False) -> Summary:
     target = Target(db=db, pipelines_dir=home)
     return sync(
         target,
-        api_token=FAKE_TOKEN,
-        base_url=base_url,
-        concurrency=2,
-        limits=LIMITS,
-        open_reader=open_reader_process if apart else None,
+        SyncSettings(api_token=FAKE_TOKEN, base_url=base_url, concurrency=2, limits=LIMITS),
+        open_reader=open_reader_process if in_a_process else None,
     )
 
 
-def run_killed_sync(stage: str, nth: int, db: Path, home: Path, base_url: str, apart: bool) -> None:
-    kill_at("answer" if apart and stage == "listing" else stage, nth)
-    run_sync(db, home, base_url, apart=apart)
+def run_killed_sync(stage: str, nth: int, db: Path, home: Path, base_url: str, in_a_process: bool) -> None:
+    kill_at("result" if in_a_process and stage == "listing" else stage, nth)
+    run_sync(db, home, base_url, in_a_process=in_a_process)
 
 
 class Model(RuleBasedStateMachine):
-    """Cloudflare changes and misbehaves, syncs run and are killed; the model says what must be stored."""
+    """Clients change, the API misbehaves, and syncs run or are killed; the model says what must be stored."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +110,7 @@ class Model(RuleBasedStateMachine):
         for account in ACCOUNTS:
             self.api.organisation.add_account(account)
 
-    # What people do at Cloudflare.
+    # Changes to the organisation.
 
     @rule(account=accounts, client=clients, document=fields)
     def add_or_change(self, account: str, client: str, document: dict[str, Any]) -> None:
@@ -150,7 +147,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(account=accounts)
     def vanish(self, account: str) -> None:
-        # Without any account a sync fails: there is nothing it could know.
+        # A sync that sees no account fails, so one account always stays.
         if account not in self.vanished and len(self.vanished) < len(ACCOUNTS) - 1:
             self.vanished[account] = self.api.organisation.clients(account)
             self.api.organisation.remove_account(account)
@@ -163,7 +160,7 @@ class Model(RuleBasedStateMachine):
         for document in documents:
             self.api.organisation.put(account, document)
 
-    # What Cloudflare does to us.
+    # Misbehaviour of the API.
 
     @rule(account=accounts)
     def forbid(self, account: str) -> None:
@@ -187,21 +184,21 @@ class Model(RuleBasedStateMachine):
         self.unreadable.clear()
         self.unprovable.clear()
 
-    # What we do.
+    # Syncs.
 
     @rule()
     def new_machine(self) -> None:
         self.homes += 1
 
-    @rule(apart=reads_apart)
-    def sync(self, apart: bool) -> None:
-        run_sync(self.db, self.home, self.api.base_url, apart=apart)
+    @rule(in_a_process=reads_in_a_process)
+    def sync(self, in_a_process: bool) -> None:
+        run_sync(self.db, self.home, self.api.base_url, in_a_process=in_a_process)
         self._expect_a_sync()
         self._check()
 
     @rule(account=accounts, client=clients, page=st.integers(1, 3))
     def sync_while_it_changes(self, account: str, client: str, page: int) -> None:
-        """Once, before a page is served, a client comes or goes."""
+        """A client is added or removed once, before a page is served."""
         moved: list[str] = []
 
         def change(of: str, number: int, organisation: Organisation) -> None:
@@ -218,9 +215,14 @@ class Model(RuleBasedStateMachine):
         self._expect_a_sync()
         self._check()
 
-    @rule(stage=st.sampled_from(MOMENTS), nth=st.integers(1, 8), replaced=st.booleans(), apart=reads_apart)
-    def killed_sync(self, stage: str, nth: int, replaced: bool, apart: bool) -> None:
-        arguments = (stage, nth, self.db, self.home, self.api.base_url, apart)
+    @rule(
+        stage=st.sampled_from(MOMENTS),
+        nth=st.integers(1, 8),
+        replaced=st.booleans(),
+        in_a_process=reads_in_a_process,
+    )
+    def killed_sync(self, stage: str, nth: int, replaced: bool, in_a_process: bool) -> None:
+        arguments = (stage, nth, self.db, self.home, self.api.base_url, in_a_process)
         process = processes.Process(target=run_killed_sync, args=arguments)
         process.start()
         process.join()
@@ -231,7 +233,7 @@ class Model(RuleBasedStateMachine):
         self._expect_a_sync()
         self._check()
 
-    # What must come of it.
+    # The expected outcome.
 
     def _listed(self, account: str) -> dict[str, Any]:
         if account in self.vanished:
@@ -272,7 +274,7 @@ class Model(RuleBasedStateMachine):
 
 
 class FaultyModel(Model):
-    """The same, with faults in a tenth of the answers: they change nothing."""
+    """The same model with faults in a tenth of the responses, which change nothing."""
 
     @initialize(seed=st.integers(0, 99))
     def faults(self, seed: int) -> None:

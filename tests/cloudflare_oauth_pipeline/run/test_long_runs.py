@@ -1,4 +1,4 @@
-"""Long runs load what they have read as they go, and can be resumed."""
+"""A long sync loads in batches while it reads, and can be resumed."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from cloudflare_oauth import events
-from cloudflare_oauth.inventory.run import Rows
+from cloudflare_oauth import InterruptedSyncError, SyncSettings, events
+from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth_pipeline.destinations.target import Target
-from cloudflare_oauth_pipeline.errors import InterruptedSyncError
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
-from cloudflare_oauth_pipeline.run import batching as batches
+from cloudflare_oauth_pipeline.run.batching import batches
 from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.commands import Run, rows
@@ -27,41 +26,46 @@ def organisation(api: FakeApi) -> None:
             api.organisation.add(account, client_id=str(number), scopes=["zone.read"])
 
 
-def run_sync(api: FakeApi, folder: Path, **arguments: Any) -> Summary:
+def run_sync(
+    api: FakeApi, folder: Path, *, resume_within: timedelta | None = None, **arguments: Any
+) -> Summary:
     target = Target(db=folder / "clients.duckdb", pipelines_dir=folder / "dlt")
-    return sync(target, api_token=FAKE_TOKEN, base_url=api.base_url, concurrency=1, **arguments)
+    settings = SyncSettings(
+        api_token=FAKE_TOKEN, base_url=api.base_url, concurrency=1, resume_within=resume_within
+    )
+    return sync(target, settings, **arguments)
 
 
 def stored(folder: Path, query: str) -> list[tuple[Any, ...]]:
     return rows(query, db=str(folder / "clients.duckdb"))
 
 
-def test_a_batch_is_whole_pieces_up_to_so_many_rows() -> None:
-    """Never a part of a piece, never an empty batch, and nothing is lost."""
+def test_a_batch_holds_whole_pieces_up_to_a_number_of_rows() -> None:
+    """No piece is split or lost, and no batch is empty."""
     pieces = [{"a": [{}] * size} for size in (0, 3, 1, 0, 5, 1, 1, 0, 0)]
 
-    cut = [[len(piece["a"]) for piece in batch] for batch in batches.cut(iter(pieces), rows=4)]
+    cut = [[piece.rows for piece in batch] for batch in batches(iter(pieces), rows=4)]
 
     assert cut == [[3, 1], [5], [1, 1, 0, 0]]
 
 
-def test_a_batch_ends_after_so_many_seconds() -> None:
-    """Also if few rows have come, and nothing more comes for a while."""
+def test_a_batch_ends_after_a_number_of_seconds() -> None:
+    """It ends even if few rows have arrived and none arrive for a while."""
     pieces = [{"a": [{}]}] * 3
 
-    assert len(list(map(list, batches.cut(iter(pieces), rows=100, seconds=0)))) == 3
+    assert len(list(map(list, batches(iter(pieces), rows=100, seconds=0)))) == 3
 
     def silence() -> Iterator[Rows]:
         yield {"a": [{}]}
         while True:
             yield {}
 
-    assert next(map(list, batches.cut(silence(), seconds=0.01)))[0] == {"a": [{}]}
+    assert next(map(list, batches(silence(), seconds=0.01)))[0].content == {"a": [{}]}
 
 
 @pytest.mark.usefixtures("organisation")
-def test_batches_load_the_same_as_one_load(api: FakeApi, tmp_path: Path) -> None:
-    """Every account in a load of its own, each with its row in `account_syncs`."""
+def test_batches_load_the_same_rows_as_one_load(api: FakeApi, tmp_path: Path) -> None:
+    """With `batch_rows=1` each account has its own load and its row in `account_syncs`."""
     summary = run_sync(api, tmp_path, batch_rows=1)
 
     assert summary.status == "complete"
@@ -71,11 +75,11 @@ def test_batches_load_the_same_as_one_load(api: FakeApi, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("organisation")
-def test_a_crash_keeps_what_was_loaded_and_resume_reads_only_the_rest(api: FakeApi, tmp_path: Path) -> None:
-    """Interrupted while the fourth account is compared; the resumed sync does not ask for the first three."""
+def test_resume_reads_only_what_an_interrupted_sync_did_not_load(api: FakeApi, tmp_path: Path) -> None:
+    """Interrupted during the fourth account and resumed, the sync sends no request for the first three."""
 
     def interrupt(event: events.Event) -> None:
-        if isinstance(event, events.AccountDone) and event.account_sync["account_id"] == ACCOUNTS[3]:
+        if isinstance(event, events.AccountDone) and event.account_id == ACCOUNTS[3]:
             raise KeyboardInterrupt
 
     with pytest.raises(InterruptedSyncError, match="3 of 6 accounts were loaded"):
@@ -92,8 +96,8 @@ def test_a_crash_keeps_what_was_loaded_and_resume_reads_only_the_rest(api: FakeA
 
 
 @pytest.mark.usefixtures("organisation")
-def test_resume_leaves_out_only_what_was_read_completely_and_recently(api: FakeApi, run: Run) -> None:
-    """Not what was forbidden, and nothing if the last time is too long ago."""
+def test_resume_skips_only_accounts_that_were_read_completely_and_recently(api: FakeApi, run: Run) -> None:
+    """It skips neither a forbidden account nor one whose last read is older than the given time."""
     api.behaviour.forbid(ACCOUNTS[0])
     run("sync")
     api.behaviour.allow(ACCOUNTS[0])

@@ -1,4 +1,4 @@
-"""What `sync` loads, against what Cloudflare's own client reads from the same API."""
+"""`sync` loads what Cloudflare's own SDK reads from the same API."""
 
 import pytest
 from cloudflare import Cloudflare
@@ -10,9 +10,9 @@ from tests.support.commands import DB, Run, rows
 
 
 def test_sync_loads_what_the_official_sdk_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accounts, clients and scopes of the whole demo organisation, field by field."""
+    """All accounts, clients and scopes of the demo organisation are equal, field by field."""
     with FakeApi(demo_organisation()) as api, Cloudflare(api_token=FAKE_TOKEN, base_url=api.base_url) as sdk:
-        # The SDK reads one page of clients, so that has to be all of them.
+        # The SDK reads a single page of clients, so that page has to hold all of them.
         api.behaviour.clients_paging = api.behaviour.clients_paging.whole()
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", api.base_url)
         accounts = list(sdk.accounts.list())

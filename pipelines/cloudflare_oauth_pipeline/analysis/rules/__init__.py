@@ -1,9 +1,10 @@
-"""The security rules: one file each in `rules/`, a header and a query.
+"""Security rules: one SQL file per rule, in one folder per topic.
 
-The header names, a line each: id, title, severity (several, if the query gives one of them), why it matters,
-how to mend it, the reference, and what it needs of a client: fields that must not be null, or arrays that
-must not be empty (`a | b`: one of them). Of a client that lacks it, the rule can say nothing. The query
-selects account_id, client_id, subject and detail, and severity if there are several.
+A file is called `<topic>/<id>-<slug>.sql` and consists of a header and a query. The header has one line each
+for the id, title, severity (several, if the query chooses one of them), risk, remediation, reference and
+`requires`: client fields that must not be null and arrays that must not be empty (`a | b`: at least one of
+them). For a client that lacks a required field, the rule is not evaluable. The query selects account_id,
+client_id, subject and detail, and also severity if the header lists several.
 """
 
 import re
@@ -12,25 +13,27 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from cloudflare_oauth.records.tables import ARRAYS
+from cloudflare_oauth.records import ARRAYS
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
+_FILE_NAME = re.compile(r"([A-Z]{2}-[0-9]{2})-[a-z0-9]+(?:-[a-z0-9]+)*\.sql")
 _HEADER = re.compile(r"-- (\w+): (.+)\n")
-_FIELDS = ("id", "title", "severity", "why", "mend", "reference", "needs")
+_FIELDS = ("id", "title", "severity", "risk", "remediation", "reference", "requires")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule; `query` is SQL in DuckDB's dialect, over the tables without a schema."""
+    """A security rule; `query` is SQL in DuckDB's dialect, over table names without a schema."""
 
     id: str
+    topic: str
     title: str
     severities: tuple[str, ...]
-    why: str
-    mend: str
+    risk: str
+    remediation: str
     reference: str
-    needs: tuple[tuple[str, ...], ...]
+    requires: tuple[tuple[str, ...], ...]
     query: str
 
     @property
@@ -44,8 +47,8 @@ class Rule:
 
     @property
     def is_evaluable(self) -> str:
-        """A condition on a client `c`: whether it has what the rule needs."""
-        return " AND ".join(f"({' OR '.join(map(_is_given, either))})" for either in self.needs)
+        """An SQL condition on a client `c`: whether it has every field that the rule requires."""
+        return " AND ".join(f"({' OR '.join(map(_is_given, either))})" for either in self.requires)
 
 
 def _is_given(field: str) -> str:
@@ -58,52 +61,70 @@ def _is_given(field: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as SQL has it."""
+    """Quote a text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 @cache
 def load_rules() -> tuple[Rule, ...]:
-    """All rules, by id.
+    """Load all rules, sorted by id.
 
     Raises:
-        ValueError: a file's header is not as it should be; the message names the file.
+        ValueError: a file is misplaced or misnamed, its header is invalid, or its id is taken; the message
+            names the file.
     """
     return tuple(sorted(_read_rules(), key=lambda rule: rule.id))
 
 
 def _read_rules() -> Iterator[Rule]:
-    for file in files(__package__).iterdir():
-        if file.name.endswith(".sql"):
-            yield parse_rule(file.name, file.read_text("utf-8"))
+    ids: set[str] = set()
+    for topic in files(__package__).iterdir():
+        if topic.name.endswith(".sql"):
+            raise ValueError(f"rules/{topic.name}: move the file into the folder of a topic")
+        if not topic.is_dir():
+            continue
+        for file in topic.iterdir():
+            if file.name.endswith(".sql"):
+                rule = parse_rule(topic.name, file.name, file.read_text("utf-8"))
+                if rule.id in ids:
+                    raise ValueError(f"rules/{topic.name}/{file.name}: another rule has the id {rule.id}")
+                ids.add(rule.id)
+                yield rule
 
 
-def parse_rule(name: str, text: str) -> Rule:
-    """A rule from the text of its file.
+def parse_rule(topic: str, name: str, text: str) -> Rule:
+    """Parse a rule from the folder, name and text of its file.
 
     Raises:
-        ValueError: the header is not as it should be.
+        ValueError: the file name or the header is invalid.
     """
+    named = _FILE_NAME.fullmatch(name)
+    if named is None:
+        raise ValueError(
+            f"rules/{topic}/{name}: the file name must be <id>-<slug>.sql, such as "
+            "RU-02-pattern-in-redirect.sql; a slug is lower-case words joined by '-'"
+        )
     header: dict[str, str] = {}
     position = 0
     while line := _HEADER.match(text, position):
         header[line[1]] = line[2].strip()
         position = line.end()
     severities = tuple(part.strip() for part in header.get("severity", "").split(","))
-    if tuple(header) != _FIELDS or not set(severities) <= set(SEVERITIES) or f"{header['id']}.sql" != name:
+    if tuple(header) != _FIELDS or not set(severities) <= set(SEVERITIES) or header["id"] != named[1]:
         raise ValueError(
-            f"rules/{name}: the header has to have, in this order, {', '.join(_FIELDS)}; the id is the "
-            f"file's name, and severities are {', '.join(SEVERITIES)}"
+            f"rules/{topic}/{name}: the header must have, in this order, {', '.join(_FIELDS)}; the id must "
+            f"be the one in the file name, and the severities are {', '.join(SEVERITIES)}"
         )
     return Rule(
         id=header["id"],
+        topic=topic,
         title=header["title"],
         severities=severities,
-        why=header["why"],
-        mend=header["mend"],
+        risk=header["risk"],
+        remediation=header["remediation"],
         reference=header["reference"],
-        needs=tuple(
-            tuple(field.strip() for field in either.split("|")) for either in header["needs"].split(",")
+        requires=tuple(
+            tuple(field.strip() for field in either.split("|")) for either in header["requires"].split(",")
         ),
         query=text[position:].strip(),
     )

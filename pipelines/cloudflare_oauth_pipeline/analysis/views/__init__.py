@@ -1,7 +1,8 @@
-"""The views: one file each in `views/`, written in DuckDB's dialect and translated by sqlglot.
+"""SQL views: one file per view, written in DuckDB's dialect and translated by sqlglot.
 
-A file's header says what a row is and what is in each column; its query may use, beside the tables, the
-queries `all_findings` and `all_rules` (of all rules) and `waivers`, which are put in front of it.
+The header of a file describes a row and each column. The query reads the tables and may also use three common
+table expressions, which are prepended when needed: `all_findings` and `all_rules`, made from all the rules,
+and `waivers`.
 """
 
 import hashlib
@@ -15,32 +16,25 @@ from typing import Any
 import dlt
 import sqlglot
 from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
-from sqlglot import exp
 
-from cloudflare_oauth.dlt_schema import declared_schema
+from cloudflare_oauth import declared_schema
 
+from ...destinations.adapter import Adapter
+from ...destinations.dataset import tables_of, translated, with_subqueries
 from ..rules import literal, load_rules
 from ..waivers import Waiver, waivers_query
 
-# In this order, because one may use those before it.
+# In order of creation, because a view may use those before it.
 NAMES = ("oauth_client_findings", "oauth_rule_coverage", "oauth_client_overview", "account_health")
 
 _HEADER = re.compile(r"-- (\w+): (.+(?:\n--   .+)*)\n")
-# How a view's comment is read back, where that is known; elsewhere views are made anew by every sync.
-_COMMENTS = {
-    "duckdb": "SELECT view_name, comment FROM duckdb_views() "
-    "WHERE schema_name = {schema} AND database_name = current_database()",
-    "postgres": "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class AS c "
-    "JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND n.nspname = {schema}",
-}
 
 
 @dataclass(frozen=True)
 class View:
-    """A view: what a row is, its columns' descriptions, and its query over the tables without a schema."""
+    """A view: what a row is, its column descriptions, and a query over table names without a schema."""
 
     name: str
     row: str
@@ -48,7 +42,7 @@ class View:
     query: str
 
     def select(self, waivers: Sequence[Waiver] = ()) -> str:
-        """The whole query, in DuckDB's dialect."""
+        """Return the complete query with its common table expressions, in DuckDB's dialect."""
         rules = load_rules()
         parts: dict[str, Callable[[], str]] = {
             "waivers": lambda: waivers_query(waivers),
@@ -67,7 +61,7 @@ class View:
 
 @cache
 def load_views() -> dict[str, View]:
-    """All views by name, each after those it uses."""
+    """Load all views by name, each after the views that it uses."""
     return {name: _read_view(name) for name in NAMES}
 
 
@@ -81,28 +75,31 @@ def _read_view(name: str) -> View:
     return View(name, header.pop("row"), header, text[position:].strip())
 
 
-def translated(query: str, client: SqlClientBase[Any]) -> str:
-    """A query in DuckDB's dialect, for a destination: in its dialect, and of the dataset's tables."""
-    tree = sqlglot.parse_one(query, read="duckdb")
-    ours = {cte.alias for cte in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        if table.name not in ours:
-            name = client.make_qualified_table_name(table.name)
-            table.replace(sqlglot.to_table(name, dialect=_dialect(client), alias=table.alias or table.name))
-    return tree.sql(dialect=_dialect(client))
+def with_views(query: str, waivers: Sequence[Waiver] = ()) -> str:
+    """Prepend the queries of the views that a query uses.
+
+    The stored views may have older waivers, and not every destination has views.
+    """
+    views = load_views()
+    used = tables_of(query)
+    needed: dict[str, str] = {}
+    for name in reversed(views):
+        if name in used:
+            needed[name] = views[name].select(waivers)
+            used |= tables_of(views[name].query)
+    return with_subqueries(query, {name: needed[name] for name in reversed(needed)})
 
 
-def _dialect(client: SqlClientBase[Any]) -> str:
-    return client.capabilities.sqlglot_dialect or "duckdb"
+def renew_views(pipeline: dlt.Pipeline, adapter: Adapter, waivers: Sequence[Waiver]) -> Iterator[str]:
+    """Create the views that are missing or outdated; yield a message for each view that fails.
 
-
-def update_views(pipeline: dlt.Pipeline, waivers: Sequence[Waiver]) -> Iterator[str]:
-    """Create the views that are missing or not what they should be; yields what went wrong, in sentences."""
+    A destination without SQL has no views.
+    """
     with pipeline.dataset(schema=declared_schema()).destination_client as job_client:
         if not isinstance(job_client, SqlJobClientBase):
             return
         client = job_client.sql_client
-        comments = _comments(client)
+        comments = _comments(client, adapter)
         for name, view in load_views().items():
             query = view.select(waivers)
             fingerprint = hashlib.blake2b(query.encode(), digest_size=6).hexdigest()
@@ -110,34 +107,33 @@ def update_views(pipeline: dlt.Pipeline, waivers: Sequence[Waiver]) -> Iterator[
             if comments.get(name) == comment:
                 continue
             try:
-                _create(client, name, query if _is_at_home(client) else translated(query, client), comment)
+                select = query if adapter.is_native_to_views(client) else translated(query, client)
+                _create(client, name, select)
+                if adapter.view_comments:
+                    _comment(client, name, comment)
             except (DatabaseException, sqlglot.ParseError, sqlglot.errors.UnsupportedError) as error:
-                # Another sync of the same dataset may have made it in this moment.
-                if _comments(client).get(name) != comment:
+                # A concurrent sync of the same dataset may have created the view in the meantime.
+                if _comments(client, adapter).get(name) != comment:
                     reason = " ".join(str(error).split())[:300]
                     yield f"the view {name} could not be created: {reason}"
 
 
-def _is_at_home(client: SqlClientBase[Any]) -> bool:
-    # DuckDB looks for a view's tables where the view is: the query is right as it is, and at once.
-    return isinstance(client, DuckDbSqlClient) and not isinstance(client, WithTableScanners)
-
-
-def _create(client: SqlClientBase[Any], name: str, query: str, comment: str) -> None:
+def _create(client: SqlClientBase[Any], name: str, query: str) -> None:
     qualified = client.make_qualified_table_name(name)
     try:
         client.execute_sql(f"CREATE OR REPLACE VIEW {qualified} AS {query}")
     except DatabaseException:
-        # Most destinations replace no view by one with other columns.
+        # Most destinations cannot replace a view with one that has different columns.
         client.execute_sql(f"DROP VIEW IF EXISTS {qualified}")
         client.execute_sql(f"CREATE VIEW {qualified} AS {query}")
-    if _dialect(client) in _COMMENTS:
-        client.execute_sql(f"COMMENT ON VIEW {qualified} IS {literal(comment)}")
 
 
-def _comments(client: SqlClientBase[Any]) -> dict[str, str]:
-    query = _COMMENTS.get(_dialect(client))
-    if query is None:
+def _comment(client: SqlClientBase[Any], name: str, comment: str) -> None:
+    client.execute_sql(f"COMMENT ON VIEW {client.make_qualified_table_name(name)} IS {literal(comment)}")
+
+
+def _comments(client: SqlClientBase[Any], adapter: Adapter) -> dict[str, str]:
+    if adapter.view_comments is None:
         return {}
-    rows = client.execute_sql(query.format(schema=literal(client.dataset_name))) or ()
+    rows = client.execute_sql(adapter.view_comments.format(schema=literal(client.dataset_name))) or ()
     return {row[0]: row[1] for row in rows}

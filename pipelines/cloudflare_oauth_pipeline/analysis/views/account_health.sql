@@ -1,17 +1,17 @@
--- row: Each row is an account: its last sync, and the last one that read it completely.
+-- row: Each row is an account, with its last sync and the time of its last complete sync.
 -- account_id: Id of the account.
 -- account_name: Name of the account.
--- sync_id: The last sync that tried to read it; null if none did.
--- status: What came of that: `complete`, or why not.
--- finished_at: When that was.
--- http_status: HTTP status of the answer that ended it badly.
--- error_code: Cloudflare's own code of that answer.
--- error_message: What went wrong, and what to do.
--- listed: Clients in the listing.
--- deletes_withheld: Clients no longer listed that were kept all the same.
--- rejected: Rows that could not be loaded.
--- client_count: Clients stored now.
--- last_complete_at: When it was last read completely; null if never.
+-- sync_id: Id of the last sync that tried to read the account; null if there was none.
+-- status: Outcome of that sync for the account: `complete`, or why it was not.
+-- finished_at: When the account had been read, or reading had failed.
+-- http_status: HTTP status of the response that made it fail.
+-- error_code: Cloudflare's own error code in that response.
+-- error_message: What went wrong and what to do about it.
+-- listed: Number of clients in the listing.
+-- deletes_withheld: Number of clients that are no longer listed but were kept.
+-- rejected: Number of rows that could not be loaded.
+-- client_count: Number of clients currently stored.
+-- last_complete_at: When the account was last read completely; null if never.
 
 SELECT
   a.account_id,

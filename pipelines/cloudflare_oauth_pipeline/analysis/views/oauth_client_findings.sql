@@ -1,14 +1,14 @@
--- row: Each row is something about one client that a rule finds dangerous.
--- rule_id: Id of the rule; docs/data-dictionary.md says what each is about.
+-- row: Each row is a finding: a risk that a rule detects in one client.
+-- rule_id: Id of the rule; docs/data-dictionary.md describes every rule.
 -- severity: `critical`, `high`, `medium` or `low`.
 -- account_id: Id of the account.
 -- client_id: Id of the client.
 -- client_name: Name of the client.
--- subject: What of the client it is about: a URI, a scope, a name.
--- detail: What was found.
--- reference: Where it is written that this is dangerous.
--- waived: Whether a waiver holds for it.
--- waived_reason: The reason the waiver gives.
+-- subject: The part of the client that the finding is about: a URI, a scope, a name.
+-- detail: What the rule found.
+-- reference: Standard or specification that describes the risk.
+-- waived: Whether a waiver covers the finding.
+-- waived_reason: The reason given in the waiver; null if none covers the finding.
 
 SELECT
   f.rule_id,

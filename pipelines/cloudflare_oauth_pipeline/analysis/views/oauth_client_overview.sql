@@ -1,21 +1,21 @@
--- row: Each row is a client that exists now, with its account's name, its counts and its worst finding.
+-- row: Each row is a client that currently exists, with its account's name, counts and worst severity.
 -- account_id: Id of the account.
 -- account_name: Name of the account.
 -- client_id: Id of the client.
 -- client_name: Name of the client.
--- visibility: `public`: any Cloudflare user may authorise it; `private`: not.
--- token_endpoint_auth_method: How the client authenticates.
--- verification_status: Whether the domain of `client_uri` is verified.
--- redirect_uri_count: Elements of `redirect_uris`.
--- scope_count: Elements of `scopes`.
--- optional_scope_count: Elements of `optional_scopes`.
--- grant_type_count: Elements of `grant_types`.
--- response_type_count: Elements of `response_types`.
--- allowed_cors_origin_count: Elements of `allowed_cors_origins`.
--- post_logout_redirect_uri_count: Elements of `post_logout_redirect_uris`.
--- write_scope_count: Scopes that let the client change something.
--- finding_count: Findings that are not waived.
--- worst_severity: The worst of them; null if there is none.
+-- visibility: `public` (any Cloudflare user may authorise the client) or `private`.
+-- token_endpoint_auth_method: How the client authenticates at the token endpoint.
+-- verification_status: Status of the domain verification of `client_uri`.
+-- redirect_uri_count: Number of elements in `redirect_uris`.
+-- scope_count: Number of elements in `scopes`.
+-- optional_scope_count: Number of elements in `optional_scopes`.
+-- grant_type_count: Number of elements in `grant_types`.
+-- response_type_count: Number of elements in `response_types`.
+-- allowed_cors_origin_count: Number of elements in `allowed_cors_origins`.
+-- post_logout_redirect_uri_count: Number of elements in `post_logout_redirect_uris`.
+-- write_scope_count: Number of scopes that let the client change something.
+-- finding_count: Number of findings that are not waived.
+-- worst_severity: Highest severity of those findings; null if there are none.
 -- created_at: When the client was created.
 -- updated_at: When the client was last updated.
 

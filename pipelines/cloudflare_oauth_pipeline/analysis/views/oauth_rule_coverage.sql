@@ -1,9 +1,9 @@
--- row: Each row is a rule: of how many clients it could say something, and what it found.
+-- row: Each row is a rule, with the number of clients it could not evaluate and the number of its findings.
 -- rule_id: Id of the rule.
--- title: What it looks for.
--- clients: Clients in all accounts.
--- not_evaluable: Those that lack what the rule needs: it says nothing of them.
--- findings: What it found, waived or not.
+-- title: Title of the rule: what it looks for.
+-- clients: Number of clients in all accounts.
+-- not_evaluable: Number of clients that lack a field the rule requires, so that it gives no verdict.
+-- findings: Number of findings, waived or not.
 
 SELECT
   rules.rule_id,

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...safe_text import printable
+
 
 def stdout() -> Console:
     """Results."""
@@ -19,16 +21,6 @@ def stdout() -> Console:
 def stderr() -> Console:
     """Everything else."""
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
-
-
-def printable(value: Any) -> Text:
-    """A value as text: control characters shown as escapes, markup not interpreted."""
-    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)))
-
-
-def printable_lines(lines: Iterable[str]) -> Text:
-    """Several lines as text."""
-    return Text("\n").join(map(printable, lines))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

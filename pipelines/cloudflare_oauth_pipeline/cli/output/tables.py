@@ -1,12 +1,7 @@
-"""What the commands print for people."""
+"""The tables that the commands print for users."""
 
-import os
-import shlex
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -15,23 +10,12 @@ from ...analysis.change_text import in_words
 from ...analysis.rules import SEVERITIES, load_rules
 from ...destinations.target import Target
 from ...run.summary import Summary
-from .console import printable, printable_lines, stderr, stdout, table
+from ...safe_text import printable, printable_lines
+from .console import stderr, stdout, table
 
 if TYPE_CHECKING:
     from ...analysis.findings import Findings
     from ...run.access_check import Access
-
-FIRST_QUESTION = "Which redirect URIs may hand an authorization code to somebody else?"
-FIRST_QUERY = r"""
-SELECT a.name AS account, c.client_name AS client, u.value AS redirect_uri
-FROM {dataset}.oauth_clients__redirect_uris AS u
-JOIN {dataset}.oauth_clients AS c USING (account_id, client_id)
-JOIN {dataset}.accounts AS a USING (account_id)
-WHERE u.value LIKE '%*%' OR u.value LIKE 'javascript:%'
-   OR (u.value LIKE 'http://%'
-       AND NOT regexp_matches(u.value, '^http://(localhost|127\.|\[::1\])'))
-ORDER BY ALL""".strip()
-OWN_QUERY = "SELECT * FROM {dataset}.account_syncs"
 
 
 def print_summary(summary: Summary, target: Target, *, dry_run: bool = False) -> None:
@@ -71,7 +55,7 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
 
 
 def print_findings(found: "Findings") -> None:
-    """What is dangerous, the worst first; then, of each rule, why and how to mend it."""
+    """Print the findings, the worst first, then the risk and the remediation of each rule that fired."""
     console = stdout()
     open_rows = [row for row in found.rows if not row["waived"]]
     waived_rows = [row for row in found.rows if row["waived"]]
@@ -86,8 +70,8 @@ def print_findings(found: "Findings") -> None:
         if rule.id in fired:
             lines = [
                 f"{rule.id} {rule.title} ({rule.reference})",
-                f"  {rule.why}",
-                f"  To mend it: {rule.mend}",
+                f"  {rule.risk}",
+                f"  Remediation: {rule.remediation}",
             ]
             console.print(printable_lines(lines))
     counts = Counter(row["severity"] for row in open_rows)
@@ -109,38 +93,3 @@ def print_access(found: Sequence["Access"]) -> None:
     for access in found:
         if access.error_message:
             stderr().print("refused:", printable(access.error_message))
-
-
-def print_next_steps(target: Target) -> None:
-    """What to look at next, with the answer to a first question."""
-    import duckdb
-
-    console = stdout()
-    query = FIRST_QUERY.format(dataset=target.dataset)
-    with duckdb.connect(str(target.duckdb_file), read_only=True) as connection:
-        result = connection.sql(query)
-        console.print(f"\n1. {FIRST_QUESTION}\n")
-        console.print(printable_lines(f"    {line}" for line in query.splitlines()), soft_wrap=True)
-        console.print(table(result.columns, result.fetchall()))
-    db = target.duckdb_file
-    own = OWN_QUERY.format(dataset=target.dataset)
-    steps = (
-        f"2. Which clients are dangerous, why, and what to do?\n"
-        f"   {_runnable('cloudflare-oauth')} findings --db {db}\n"
-        f"3. What was found, and what has changed since?\n"
-        f"   {_runnable('cloudflare-oauth')} changes --db {db}\n"
-        f"4. Look at all of it in the browser:\n"
-        f"   {_runnable('cloudflare-oauth')} explore --db {db}\n"
-        f"5. Ask your own:\n"
-        f"   {_runnable('python')} -c \"import duckdb; duckdb.connect('{db}').sql('{own}').show()\""
-    )
-    console.print(steps, markup=False, soft_wrap=True)
-
-
-def _runnable(program: str) -> str:
-    """How to call a program of this environment from here: by its name, if that finds it."""
-    ours = Path(sys.executable).with_name(program)
-    found = shutil.which(program)
-    if found is not None and Path(found).parent == ours.parent:
-        return program
-    return shlex.quote(os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours))

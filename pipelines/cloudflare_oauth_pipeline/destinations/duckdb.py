@@ -1,0 +1,120 @@
+"""DuckDB: a file with one writer, and services that speak its dialect."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dlt
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
+from dlt.destinations.sql_client import SqlClientBase
+
+from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
+
+from . import duckdb_memory
+from .adapter import Adapter, AnyDestination
+from .batch import Batch
+from .target import Target
+
+_LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
+_NEWER_FILE = re.compile(r"version number \d+, but we can only read|created with a newer version of DuckDB")
+# dlt loads several tables at once; more threads for each take memory and save no time.
+_WRITER = {"global_config": {"threads": 1}}
+# Any number of processes may read a DuckDB file at the same time, if none of them may write to it.
+_READER = {"read_only": True}
+
+
+class DuckDB(Adapter):
+    """DuckDB under another name, or MotherDuck: rows are loaded by column."""
+
+    view_comments = (
+        "SELECT view_name, comment FROM duckdb_views() "
+        "WHERE schema_name = {schema} AND database_name = current_database()"
+    )
+
+    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+        """As in `Adapter`."""
+        _extract(pipeline, batch)
+        pipeline.load()
+
+    def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
+        """As in `Adapter`: DuckDB looks for a view's tables in the view's own schema."""
+        return isinstance(client, DuckDbSqlClient) and not isinstance(client, WithTableScanners)
+
+    def explain(self, error: BaseException) -> CloudflareOAuthError | None:
+        """As in `Adapter`: a file that is locked, or that a newer DuckDB has written."""
+        file = self.target.duckdb_file or self.target
+        if locked := _LOCKED.search(str(error)):
+            process = f"process {locked[1]}" if locked[1] else "another process"
+            return BusyError(
+                f"{file} is open in {process}: a sync, a notebook or a DuckDB shell. Close it and run again"
+            )
+        if _NEWER_FILE.search(str(error)):
+            return DestinationError(
+                f"{file} was written by a newer DuckDB (2.0 or later), which this release cannot open. "
+                f"Convert it with that DuckDB: ATTACH '{file}' AS old (READ_ONLY); ATTACH 'converted.duckdb' "
+                "AS new (STORAGE_VERSION 'v1.0.0'); COPY FROM DATABASE old TO new; and use converted.duckdb"
+            )
+        return None
+
+
+class DuckDBFile(DuckDB):
+    """A DuckDB file, which one process at a time can open for writing."""
+
+    excludes_other_writers = True
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, dlt.destinations.duckdb())
+
+    def destination(self, *, read_only: bool) -> AnyDestination:
+        """As in `Adapter`."""
+        settings: Mapping[str, Any] = _READER if read_only else _WRITER
+        file = self.target.duckdb_file
+        if file is not None:
+            self.target.check_file(file)
+            return dlt.destinations.duckdb({"database": str(file), **settings})
+        # dlt's configuration names the database, and how it is opened for writing.
+        layout = self.target.staging_dataset_layout
+        if read_only:
+            return dlt.destinations.duckdb(dict(settings), staging_dataset_name_layout=layout)
+        return dlt.destinations.duckdb(staging_dataset_name_layout=layout)
+
+    @contextmanager
+    def hold(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+        """As in `Adapter`: dlt opens and closes connections; this one stays."""
+        client = plain_client(pipeline)
+        client.open_connection()
+        try:
+            if self.target.duckdb_file:
+                # Who configured the database has set its memory, too.
+                duckdb_memory.set_limit(client, duckdb_memory.limit_for())
+            yield
+        finally:
+            client.close_connection()
+
+    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+        """As in `Adapter`."""
+        _extract(pipeline, batch)
+        if self.target.duckdb_file is None:
+            pipeline.load()
+            return
+        with plain_client(pipeline) as client:
+            duckdb_memory.set_limit(client, duckdb_memory.limit_for(batch))
+            pipeline.load()
+            if not batch.is_last:
+                duckdb_memory.release(client)
+
+
+def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
+    # Not at the top: importing Arrow takes long, and by now the first responses are on their way.
+    from .arrow_loader import extract
+
+    extract(pipeline, batch)
+
+
+def plain_client(pipeline: dlt.Pipeline) -> SqlClientBase[Any]:
+    """A client for SQL that concerns no table.
+
+    For a new pipeline dlt itself would make a schema with the pipeline's name, which not every name allows.
+    """
+    return pipeline.dataset(schema=dlt.Schema("cloudflare_oauth")).sql_client

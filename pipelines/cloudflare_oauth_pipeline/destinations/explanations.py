@@ -1,0 +1,80 @@
+"""Turns the errors of dlt and of the destinations into one sentence that says what to do."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dlt.common.configuration.exceptions import ConfigProviderException
+from dlt.common.configuration.exceptions import ConfigurationException as DltConfigurationException
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import DltException, MissingDependencyException
+
+from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, DestinationError
+
+from .target import Target
+
+LONGEST_REASON = 500
+
+Explain = Callable[[BaseException], CloudflareOAuthError | None]
+
+
+@contextmanager
+def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[None]:
+    """Raise an error of this project instead of one of dlt or of the destination.
+
+    What dlt wrapped around an error of the source, or around Ctrl-C, is removed.
+
+    Args:
+        explain: explains errors that only the adapter of the destination understands.
+
+    Raises:
+        ConfigurationError: the destination is unknown, not configured, or lacks a package.
+        DestinationError: it refused anything else.
+    """
+    try:
+        yield
+    except (DltException, OSError, ModuleNotFoundError) as error:
+        for cause in causes(error):
+            # Raised by the source while dlt was extracting.
+            if isinstance(cause, CloudflareOAuthError | KeyboardInterrupt):
+                raise cause from None
+        raise _explanation(target, error, explain) from error
+
+
+def _explanation(target: Target, error: BaseException, explain: Explain) -> CloudflareOAuthError:
+    chain = list(causes(error))
+    name = target.destination
+    for cause in chain:
+        match cause:
+            case UnknownDestinationModule():
+                return ConfigurationError(f"--destination {name!r} is not a destination dlt knows.")
+            case ConfigProviderException():
+                return ConfigurationError(
+                    f"dlt's configuration cannot be read: {' '.join(str(cause).split())}"
+                )
+            case DltConfigurationException():
+                return ConfigurationError(
+                    f"the destination {name} is not configured: put its settings under "
+                    f"[destination.{name}] in .dlt/secrets.toml ({_first_line(cause)})"
+                )
+            case MissingDependencyException() | ModuleNotFoundError():
+                return ConfigurationError(
+                    f"the destination {name} needs more packages: "
+                    f"pip install 'dlt[{name}]' ({_first_line(cause)})"
+                )
+    for cause in chain:
+        if explanation := explain(cause):
+            return explanation
+    return DestinationError(f"{target}: {_first_line(chain[-1])}")
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and its causes, the first cause last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:LONGEST_REASON]

@@ -1,0 +1,38 @@
+"""From a target to the adapter of its destination."""
+
+from dlt.common.destination import Destination
+from dlt.destinations.impl.filesystem.factory import filesystem
+from dlt.destinations.impl.postgres.factory import postgres
+
+from cloudflare_oauth import ConfigurationError
+
+from .adapter import Adapter
+from .delta_lake import DeltaLakeFolder
+from .duckdb import DuckDB, DuckDBFile
+from .postgres import Postgres
+from .target import Target
+
+_DUCKDB_TYPES = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
+
+
+def adapter_for(target: Target) -> Adapter:
+    """The adapter of a target's destination.
+
+    Raises:
+        ConfigurationError: the destination has no name.
+        DltException: dlt does not know the destination, or it is not configured.
+    """
+    if target.destination == "duckdb":
+        return DuckDBFile(target)
+    # A destination without this setting ignores it.
+    layout = target.staging_dataset_layout
+    destination = Destination.from_reference(target.destination, staging_dataset_name_layout=layout)
+    if destination is None:
+        raise ConfigurationError("--destination needs a name.")
+    if isinstance(destination, postgres):
+        return Postgres(target, destination)
+    if isinstance(destination, filesystem):
+        return DeltaLakeFolder(target, destination)
+    if destination.destination_type in _DUCKDB_TYPES:
+        return DuckDB(target, destination)
+    return Adapter(target, destination)

@@ -1,0 +1,24 @@
+"""What each destination can hold, as far as the source has to know; it imports no dlt.
+
+limits        the limits of a destination, with the defaults for one that is not tested here
+row_fitting   rows changed to what the destination can hold
+duckdb, postgres, delta_lake   the limits of one destination each
+"""
+
+from . import delta_lake, duckdb, postgres
+from .limits import DestinationLimits
+from .row_fitting import fitted
+
+__all__ = ["DestinationLimits", "fitted", "limits_of"]
+
+_LIMITS = {
+    "duckdb": duckdb.LIMITS,
+    "motherduck": duckdb.LIMITS,
+    "postgres": postgres.LIMITS,
+    "filesystem": delta_lake.LIMITS,
+}
+
+
+def limits_of(destination_type: str) -> DestinationLimits:
+    """The limits of a destination, by dlt's type of it (`dlt.destinations.duckdb` or `duckdb`)."""
+    return _LIMITS.get(destination_type.rpartition(".")[2], DestinationLimits())

@@ -1,0 +1,5 @@
+"""Delta tables: parquet files hold every text."""
+
+from .limits import DestinationLimits
+
+LIMITS = DestinationLimits(holds_nul=True)
