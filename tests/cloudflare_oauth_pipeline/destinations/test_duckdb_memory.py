@@ -1,4 +1,4 @@
-"""DuckDB's memory limit: more for the only batch of a sync, and back to the default between batches."""
+"""DuckDB's memory limit: enough for every batch, and the same between batches."""
 
 from pathlib import Path
 
@@ -9,8 +9,7 @@ from cloudflare_oauth import SyncSettings, events
 from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth_pipeline.destinations.batch import Batch
 from cloudflare_oauth_pipeline.destinations.duckdb_memory import (
-    ONE_OF_SEVERAL_BATCHES_MB,
-    THE_ONLY_BATCH_MB,
+    LEAST_MB,
     limit_for,
 )
 from cloudflare_oauth_pipeline.destinations.target import Target
@@ -39,19 +38,12 @@ def batches_of(*pieces: Rows, rows: int | None = None) -> list[Batch]:
 SMALL: Rows = {"oauth_clients": [{"client_id": "client"}]}
 
 
-def test_the_only_batch_gets_more_memory() -> None:
-    """When it is loaded, everything has been read and nothing was loaded before."""
+def test_batches_of_typical_rows_get_the_least() -> None:
+    """So do the only batch, each of several, and DuckDB while nothing is loaded."""
     (only,) = batches_of(SMALL)
-
-    assert limit_for() == ONE_OF_SEVERAL_BATCHES_MB
-    assert limit_for(only) == THE_ONLY_BATCH_MB
-
-
-def test_the_last_of_several_batches_gets_no_more_memory() -> None:
-    """Memory that earlier batches took is still in use."""
     first, last = batches_of(SMALL, SMALL, rows=1)
 
-    assert limit_for(first) == limit_for(last) == ONE_OF_SEVERAL_BATCHES_MB
+    assert {limit_for(), limit_for(only), limit_for(first), limit_for(last)} == {LEAST_MB}
 
 
 ROW = {"client_id": "client", "scopes": ["scope"] * 999}
@@ -61,16 +53,16 @@ CHANGE = {"document_before": "b" * 1_000, "document_after": "a" * 1_000}
 @pytest.mark.parametrize("is_only", [True, False], ids=["the only batch", "one of two batches"])
 @pytest.mark.parametrize(
     ("piece", "needed"),
-    [({"oauth_clients": [ROW] * 1_000}, 500), ({"oauth_client_changes": [CHANGE] * 50_000}, 525)],
+    [({"oauth_clients": [ROW] * 1_000}, 1_000), ({"oauth_client_changes": [CHANGE] * 50_000}, 1_050)],
     ids=["long arrays", "long documents"],
 )
 def test_a_batch_of_long_rows_gets_the_memory_it_needs(piece: Rows, needed: int, is_only: bool) -> None:
-    """It needs 500 bytes per row and array element, and 5 per character of a document."""
+    """It needs 1,000 bytes per row and array element, and 10 per character of a document."""
     found = batches_of(piece) if is_only else batches_of(piece, SMALL, rows=1)
 
     assert len(found) == (1 if is_only else 2)
     assert limit_for(found[0]) == needed
-    assert is_only or limit_for(found[1]) == ONE_OF_SEVERAL_BATCHES_MB
+    assert is_only or limit_for(found[1]) == LEAST_MB
 
 
 @pytest.mark.parametrize(
@@ -123,4 +115,4 @@ def test_the_memory_limit_is_reset_between_batches(
     target = Target(db=None if configured else db, pipelines_dir=tmp_path)
     sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url), batch_rows=1, observer=look)
 
-    assert limits == [(as_duckdb_says(333 if configured else ONE_OF_SEVERAL_BATCHES_MB),)] * 3
+    assert limits == [(as_duckdb_says(333 if configured else LEAST_MB),)] * 3
