@@ -35,12 +35,10 @@ class Batch:
     def __init__(
         self,
         pieces: Iterator[Piece],
-        is_first: bool = True,
         most_rows: float = float("inf"),
         most_characters: float = float("inf"),
         ends_at: float = float("inf"),
     ) -> None:
-        self.is_first = is_first
         self.is_last = False
         self.rows = self.elements = self.characters = 0
         self._pieces = pieces

@@ -28,5 +28,5 @@ def batches(pieces: Iterator[Rows], *, rows: int | None = None, seconds: float =
     for piece in weighed:
         if piece.rows:
             limit = rows or (FIRST_ROWS if is_first else ROWS)
-            yield Batch(chain([piece], weighed), is_first, limit, CHARACTERS, time.monotonic() + seconds)
+            yield Batch(chain([piece], weighed), limit, CHARACTERS, time.monotonic() + seconds)
             is_first = False
