@@ -13,23 +13,28 @@ demo/           the story that `cloudflare-oauth demo` plays
 fake_api/       the stand-in for Cloudflare's API that the demo, the tests and the benchmarks use
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cloudflare_oauth import SyncSettings
-
-from .destinations.target import Target
-from .run.summary import Summary
-
 if TYPE_CHECKING:
+    from cloudflare_oauth import SyncSettings
+
+    from .destinations.target import Target
+    from .run.summary import Summary
     from .run.sync import sync
 
 __all__ = ["Summary", "SyncSettings", "Target", "sync"]
 
+# Each is imported when it is first used: `sync` needs dlt, whose import takes half a second.
+_MODULE_OF = {
+    "Summary": ".run.summary",
+    "SyncSettings": "cloudflare_oauth",
+    "Target": ".destinations.target",
+    "sync": ".run.sync",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name != "sync":
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Not at the top: it imports dlt, which takes half a second and which `--help` does not need.
-    from .run.sync import sync
-
-    return sync
+    return getattr(import_module(_MODULE_OF[name], __name__), name)

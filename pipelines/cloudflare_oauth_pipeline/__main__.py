@@ -24,7 +24,7 @@ def main() -> None:
 
 def relax_garbage_collector() -> None:
     """Make Python's garbage collector run less often: rows are no garbage, but cost a fifth of a sync."""
-    gc.set_threshold(50_000, 5, 20)
+    gc.set_threshold(1_000_000, 5, 20)
 
 
 def exit_now(exit_code: int) -> NoReturn:

@@ -16,24 +16,23 @@ The way of the data, room by room:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import events, resources
-from .configuration import resolve_settings, resolve_settings_without_dlt
-from .errors import (
-    AuthenticationError,
-    BusyError,
-    CloudflareError,
-    CloudflareOAuthError,
-    ConfigurationError,
-    DestinationError,
-    ForbiddenError,
-    InterruptedSyncError,
-    NotFoundError,
-    RequestFailedError,
-)
-from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
-
 if TYPE_CHECKING:
+    from . import events, resources
+    from .configuration import resolve_settings, resolve_settings_without_dlt
     from .dlt_schema import create_tables, declared_schema
+    from .errors import (
+        AuthenticationError,
+        BusyError,
+        CloudflareError,
+        CloudflareOAuthError,
+        ConfigurationError,
+        DestinationError,
+        ForbiddenError,
+        InterruptedSyncError,
+        NotFoundError,
+        RequestFailedError,
+    )
+    from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
     from .source import cloudflare_oauth, inventory_source
 
 __all__ = [
@@ -61,16 +60,20 @@ __all__ = [
     "resources",
 ]
 
-# They need dlt, whose import takes half a second; a reader process does without.
-_NEED_DLT = {
-    "cloudflare_oauth": "source",
-    "create_tables": "dlt_schema",
-    "declared_schema": "dlt_schema",
-    "inventory_source": "source",
+# Each is imported when it is first used: some need dlt, whose import takes half a second, and a reader
+# process has to be ready long before.
+_MODULES = {
+    "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
+    "dlt_schema": ("create_tables", "declared_schema"),
+    "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
+    "source": ("cloudflare_oauth", "inventory_source"),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NEED_DLT:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_NEED_DLT[name]}", __name__), name)
+    if name in ("events", "resources"):
+        return import_module(f".{name}", __name__)
+    return getattr(import_module(f".{_MODULE_OF.get(name, 'errors')}", __name__), name)

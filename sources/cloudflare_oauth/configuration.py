@@ -7,6 +7,7 @@ Cloudflare's own SDKs use), then dlt's configuration (`[sources.cloudflare_oauth
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from .errors import ConfigurationError
 from .settings import Credentials, SyncSettings
 
 _DLT_SECTION = "sources.cloudflare_oauth"
+_QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
 _CREDENTIALS = ("api_token", "email", "api_key")
 
 _LookUp = Callable[[str], Any]
@@ -59,7 +61,17 @@ def _dlt_is_configured(environment: Mapping[str, str]) -> bool:
     folders += [Path(environment[name]) for name in ("DLT_DATA_DIR",) if name in environment]
     folders += [Path(environment[name], "dlt") for name in ("XDG_DATA_HOME",) if name in environment]
     folders += [Path(environment[name], ".dlt") for name in ("HOME", "USERPROFILE") if name in environment]
-    return any(next(folder.glob("*.toml"), None) for folder in folders)
+    return any(_may_configure(file) for folder in folders for file in folder.glob("*.toml"))
+
+
+def _may_configure(file: Path) -> bool:
+    """Whether a file says more than that dlt is to be quiet, as this project's own does."""
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, ValueError):
+        # dlt is about to say why.
+        return True
+    return content not in ({}, {"runtime": _QUIET})
 
 
 def _resolved(

@@ -12,6 +12,7 @@ from cloudflare_oauth import (
 )
 from cloudflare_oauth.settings import Credentials
 
+QUIET = "[runtime]\ndlthub_telemetry = false\nlog_level = 'CRITICAL'\n"
 ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": "a" * 32}
 
 
@@ -143,17 +144,29 @@ def test_a_variable_that_may_configure_dlt_prevents_resolution_without_it(variab
         "[destination.duckdb]\n",
         "[[[",
         "runtime = 1",
-        "[runtime]\nlog_level = 'CRITICAL'\n",
+        "[runtime]\nlog_level = 'LOUD'\n",
+        f"{QUIET}[providers]\nenable_google_secrets = true\n",
     ],
 )
 def test_a_file_that_may_configure_dlt_prevents_resolution_without_it(
     home: Path, folder: str, name: str, content: str
 ) -> None:
-    """The file's presence in the current folder, the home or dlt's data folder decides, not its contents."""
+    """In the current folder, the home or dlt's data folder."""
     write(home / folder / name, content)
     environment = ENVIRONMENT | {"HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
 
     assert resolve_settings_without_dlt(SyncSettings(), environment=environment) is None
+
+
+def test_this_project_s_own_file_does_not(home: Path) -> None:
+    """A sync from a clone waits no longer than others."""
+    own = Path(__file__).parents[2] / ".dlt" / "config.toml"
+    write(home / ".dlt" / "config.toml", own.read_text())
+    environment = ENVIRONMENT | {"HOME": str(home)}
+
+    resolved = resolve_settings_without_dlt(SyncSettings(), environment=environment)
+
+    assert resolved == resolve_settings(SyncSettings(), environment=environment)
 
 
 def write(file: Path, content: str) -> None:

@@ -18,8 +18,6 @@ from .target import Target
 
 _LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 _NEWER_FILE = re.compile(r"version number \d+, but we can only read|created with a newer version of DuckDB")
-# dlt loads several tables at once; more threads for each take memory and save no time.
-_WRITER = {"global_config": {"threads": 1}}
 # Any number of processes may read a DuckDB file at the same time, if none of them may write to it.
 _READER = {"read_only": True}
 
@@ -68,7 +66,7 @@ class DuckDBFile(DuckDB):
 
     def destination(self, *, read_only: bool) -> AnyDestination:
         """As in `Adapter`."""
-        settings: Mapping[str, Any] = _READER if read_only else _WRITER
+        settings: Mapping[str, Any] = _READER if read_only else {}
         file = self.target.duckdb_file
         if file is not None:
             self.target.check_file(file)
@@ -86,8 +84,10 @@ class DuckDBFile(DuckDB):
         client.open_connection()
         try:
             if self.target.duckdb_file:
-                # Who configured the database has set its memory, too.
+                # A user who configured the database has configured these, too.
                 duckdb_memory.set_limit(client, duckdb_memory.limit_for())
+                # dlt loads several tables at once; more threads for each take memory and save no time.
+                client.execute_sql("SET threads = 1")
             yield
         finally:
             client.close_connection()

@@ -13,7 +13,6 @@ from cloudflare_oauth.reading import (
     OpenReader,
     abandon_prefetch,
     open_reader_process,
-    open_reader_thread,
     prefetch_in_process,
     start_reader_process,
 )
@@ -45,6 +44,9 @@ def begin_to_read(target: Target, settings: SyncSettings, *, dry_run: bool = Fal
         ConfigurationError: the file cannot hold the dataset.
     """
     if not HAS_READER_PROCESS:
+        # Not at the top: where there is a reader process, this one never needs the HTTP libraries.
+        from cloudflare_oauth.reading import open_reader_thread
+
         yield open_reader_thread
         return
     try:

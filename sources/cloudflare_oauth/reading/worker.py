@@ -149,6 +149,8 @@ async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
     begun: dict[str, PendingResult[CheckedListing]] = {}
     # The other process is still importing dlt.
     warm_up()
+    # What has been imported stays; it need not be looked at again.
+    gc.freeze()
     async with (
         open_async_reader(await inbox.next(), outbox.observe) as reader,
         anyio.create_task_group() as beside,
