@@ -43,20 +43,22 @@ ACCOUNT = Resource(
     path="/accounts",
     subject="the list of accounts",
     permission="Account Settings Read",
-    row_type=RowType.of("id", ACCOUNTS),
+    row_type=RowType.of("id", ACCOUNTS, key_column="account_id"),
 )
 OAUTH_CLIENT = Resource(
     table="oauth_clients",
     path="/accounts/{account_id}/oauth_clients",
     subject="account {account_id}",
     permission="OAuth Client Read",
-    row_type=RowType.of("client_id", OAUTH_CLIENTS, frozenset(ARRAYS)),
+    row_type=RowType.of(
+        "client_id", OAUTH_CLIENTS, frozenset(ARRAYS), inherited=frozenset({"account_id", "client_id"})
+    ),
 )
 OAUTH_SCOPE = Resource(
     table="oauth_scopes",
     path="/oauth/scopes",
     subject="the catalogue of scopes",
     permission=None,
-    row_type=RowType.of("id", OAUTH_SCOPES, frozenset({"scopes"})),
+    row_type=RowType.of("id", OAUTH_SCOPES, frozenset({"scopes"}), inherited=frozenset({"id"})),
     in_one_response=True,
 )

@@ -1,5 +1,6 @@
 """The dlt source: the rows of an inventory, handed to dlt table by table."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
@@ -11,15 +12,17 @@ from dlt.extract import DltResource
 
 from . import events
 from .configuration import resolve_settings
-from .destinations import fitted, limits_of
-from .dlt_schema import create_tables, declare_tables
+from .destinations import DestinationLimits, fitted, limits_of
+from .dlt_schema import create_tables, declare_tables, empty_schema, read_stored_tables
 from .inventory import Inventory, Rows, read_stored_state
-from .records import JSON, SCHEMA_NAME, TABLES, with_element_facts
+from .records import JSON, OAUTH_CLIENT_CHANGES, SCHEMA_NAME, TABLES, with_element_facts
 from .settings import Limits, SyncSettings
+
+_JSON_COLUMNS = [column.name for column in OAUTH_CLIENT_CHANGES if column.data_type == "json"]
 
 
 # An empty specification: dlt would fill in arguments before the environment has been asked.
-@dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
+@dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)
 def cloudflare_oauth(
     account_ids: Sequence[str] | None = None,
     *,
@@ -82,17 +85,15 @@ def cloudflare_oauth(
         resolved = resolve_settings(settings)
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)
-            inventory = Inventory(reader, stored, resolved, observer=observer, sync_id=sync_id)
+            limits = _limits(pipeline)
+            inventory = Inventory(reader, stored, resolved, limits=limits, observer=observer, sync_id=sync_id)
             with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
-                if pipeline is None or pipeline.destination is None:
-                    yield from pieces
-                else:
-                    yield from fitted(pieces, limits_of(pipeline.destination.destination_type))
+                yield from fitted(pieces, limits)
 
     return _resources(take)
 
 
-@dlt.source(name=SCHEMA_NAME, section=SCHEMA_NAME, spec=BaseConfiguration)
+@dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)
 def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
     """The same resources, for pieces of an inventory that is already being taken."""
     return _resources(lambda: pieces)
@@ -103,6 +104,8 @@ def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
 
     @dlt.resource(name="inventory", selected=False)
     def inventory() -> Iterator[Rows]:
+        # The pipeline's own copy of the schema may lack what others have taught the dataset meanwhile.
+        declare_tables(dlt.current.source_schema(), read_stored_tables(active_pipeline()))
         yield from take()
 
     # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.
@@ -116,12 +119,25 @@ def _table(name: str) -> DltResource:
     # job that was killed and repeated leaves every row twice.
     @dlt.transformer(name=name, write_disposition="merge", file_format="parquet")
     def rows_of_table(rows: Rows) -> list[JSON] | None:
-        if name == "oauth_clients":
-            return [with_element_facts(row) for row in rows.get(name, ())] or None
-        return rows.get(name) or None
+        found = rows.get(name)
+        if not found:
+            return None
+        convert = {"oauth_clients": with_element_facts, "oauth_client_changes": _with_objects}.get(name)
+        return list(map(convert, found)) if convert else found
 
     resource: DltResource = rows_of_table
     return resource
+
+
+def _with_objects(change: JSON) -> JSON:
+    """A row of the change log for dlt, which takes a text for a text, even in a column of JSON."""
+    return change | {name: json.loads(change[name]) for name in _JSON_COLUMNS if change.get(name) is not None}
+
+
+def _limits(pipeline: dlt.Pipeline | None) -> DestinationLimits:
+    if pipeline is None or pipeline.destination is None:
+        return DestinationLimits(holds_nul=True)
+    return limits_of(pipeline.destination.destination_type)
 
 
 def active_pipeline() -> dlt.Pipeline | None:

@@ -19,21 +19,21 @@ ARRAYS = (
 )
 TIMESTAMPS = ("created_at", "updated_at", "promoted_at")
 FACTS = ("client_name_skeleton", "client_domain", "logo_domain", "policy_domain", "tos_domain")
-OURS = ("account_id", "content_hash", "observed_at", "_deleted", *FACTS)
+OURS = ("account_id", "content_hash", "observed_at", "change_id", "derived_version", "_deleted", *FACTS)
 
 Document = dict[str, Any]
 Organisation = dict[str, dict[str, Document]]
 
 
 def comparable(document: Document) -> Document:
-    """Return a document as the tables preserve it: no nulls, arrays as sorted sets, times in UTC."""
+    """Return a document as the tables preserve it: no nulls, arrays sorted, times in UTC."""
     result: Document = {}
     for name, value in document.items():
         if isinstance(value, dict):
             result |= {f"{name}__{inner}": item for inner, item in value.items() if item is not None}
         elif isinstance(value, list):
             if value:
-                result[name] = sorted(set(value), key=repr)
+                result[name] = sorted(value, key=repr)
         elif name in TIMESTAMPS and isinstance(value, str):
             result[name] = datetime.fromisoformat(value).astimezone(UTC)
         elif value is not None:
@@ -63,7 +63,7 @@ def stored(db: Path | str, dataset: str = "cloudflare") -> Organisation:
                 elements[account_id, client_id].append(value)
             for (account_id, client_id), values in elements.items():
                 assert client_id in organisation[account_id], f"{array} of a client that does not exist"
-                organisation[account_id][client_id][array] = sorted(set(values), key=repr)
+                organisation[account_id][client_id][array] = sorted(values, key=repr)
     return {account_id: clients for account_id, clients in organisation.items() if clients}
 
 

@@ -11,7 +11,7 @@
 | the character NUL in a text | U+FFFD is stored instead |
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -20,7 +20,13 @@ from dlt.common.destination import Destination
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
 
-from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, declared_schema, inventory_source
+from cloudflare_oauth import (
+    CloudflareOAuthError,
+    ConfigurationError,
+    create_tables,
+    declared_schema,
+    inventory_source,
+)
 from cloudflare_oauth.destinations import DestinationLimits, fitted, limits_of
 from cloudflare_oauth.inventory import Rows
 
@@ -28,6 +34,9 @@ from .batch import Batch
 from .target import Target
 
 AnyDestination = Destination[Any, Any]
+
+StillTrue = Callable[[Iterable[Rows]], list[Rows]]
+"""Leaves out of pieces of an inventory what other syncs have overtaken."""
 
 
 class Adapter:
@@ -101,16 +110,26 @@ class Adapter:
         """The pieces of an inventory with rows that the destination can hold."""
         return fitted(pieces, self.limits)
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+    def create_tables(self, pipeline: dlt.Pipeline) -> None:
+        """Create the tables that are missing."""
+        with self.lock(pipeline):
+            create_tables(pipeline)
+
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
         """Load a batch as one package.
+
+        Args:
+            still_true: leaves out what other syncs have overtaken, once they are kept out.
 
         Raises:
             PipelineStepFailed: as `dlt.Pipeline.run`.
         """
-        prepare(pipeline)
-        pipeline.extract(inventory_source(piece.content for piece in batch))
-        pipeline.normalize()
+        # All of it is read before another sync has to wait.
+        pieces = [piece.content for piece in batch]
         with self.lock(pipeline):
+            prepare(pipeline)
+            pipeline.extract(inventory_source(iter(still_true(pieces))))
+            pipeline.normalize()
             pipeline.load()
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:

@@ -12,7 +12,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
 
 from . import duckdb_memory
-from .adapter import Adapter, AnyDestination
+from .adapter import Adapter, AnyDestination, StillTrue
 from .batch import Batch
 from .target import Target
 
@@ -30,7 +30,7 @@ class DuckDB(Adapter):
         "WHERE schema_name = {schema} AND database_name = current_database()"
     )
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
         """As in `Adapter`."""
         _extract(pipeline, batch)
         pipeline.load()
@@ -92,7 +92,7 @@ class DuckDBFile(DuckDB):
         finally:
             client.close_connection()
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch) -> None:
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
         """As in `Adapter`."""
         _extract(pipeline, batch)
         if self.target.duckdb_file is None:

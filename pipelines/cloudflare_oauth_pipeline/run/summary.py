@@ -86,6 +86,7 @@ class Tally:
     started: float = field(default_factory=time.monotonic)
     accounts_loaded: int = 0
     failed: bool = False
+    _done: dict[str, events.AccountDone] = field(default_factory=dict)
     _problems: int = 0
     _is_partial: bool = False
     _usable_responses: int = 0
@@ -103,12 +104,20 @@ class Tally:
                 self._usable_responses += http_status is not None and http_status != 401
             case events.Waiting(seconds, _):
                 self.waited_seconds += seconds
-            case events.AccountDone(status=status):
-                self.accounts[status] += 1
-                self.clients.update({name: getattr(event, name) for name in CLIENT_COUNTS})
-                self._problems += event.error_message is not None
+            case events.AccountDone(account_id=account_id):
+                # An account that another sync has overtaken is read again.
+                if earlier := self._done.get(account_id):
+                    self._count(earlier, -1)
+                self._done[account_id] = event
+                self._count(event, 1)
             case events.Warned(_, partial):
                 self._is_partial = self._is_partial or partial
+
+    def _count(self, account: events.AccountDone, sign: int) -> None:
+        self.accounts[account.status] += sign
+        for name in CLIENT_COUNTS:
+            self.clients[name] += sign * getattr(account, name)
+        self._problems += sign * (account.error_message is not None)
 
     def mark_loaded(self) -> None:
         """Note that everything read so far is loaded."""
@@ -126,7 +135,7 @@ class Tally:
         return Summary(
             sync_id=self.sync_id,
             status=self.status,
-            accounts=dict(sorted(self.accounts.items())),
+            accounts=dict(sorted((+self.accounts).items())),
             clients={name: self.clients[name] for name in CLIENT_COUNTS},
             requests=self.requests,
             retries=self.retries,

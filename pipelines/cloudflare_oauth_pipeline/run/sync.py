@@ -1,16 +1,15 @@
 """The main job: one sync of everything the credentials can see into one dataset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 
 from cloudflare_oauth import (
     InterruptedSyncError,
     SyncSettings,
-    create_tables,
     events,
     resolve_settings,
 )
-from cloudflare_oauth.inventory import Inventory, StoredState, read_stored_state
+from cloudflare_oauth.inventory import Inventory, Rows, StoredState, read_stored_state
 from cloudflare_oauth.reading import OpenReader, Reader
 
 from ..analysis.views import renew_views
@@ -19,6 +18,9 @@ from ..destinations.pipeline import open_for_reading, open_for_writing
 from ..destinations.target import Target
 from .batching import batches
 from .summary import Summary, Tally
+
+# How often the accounts are read again that another sync has written meanwhile.
+ATTEMPTS_AGAIN = 2
 
 
 def sync(
@@ -91,12 +93,26 @@ def _load(
             # What is read now cannot be older than what is stored. (What to resume is known from there.)
             reader.prefetch()
         _warn(observe, adapter.warnings(pipeline))
-        stored = read_stored_state(pipeline)
-        inventory = Inventory(reader, stored, settings, observer=observe, sync_id=tally.sync_id)
-        with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
-            for batch in batches(adapter.fit(pieces), rows=batch_rows):
-                adapter.load(pipeline, batch)
-                tally.mark_loaded()
+        inventory = Inventory(
+            reader,
+            read_stored_state(pipeline),
+            settings,
+            limits=adapter.limits,
+            observer=observe,
+            sync_id=tally.sync_id,
+        )
+
+        def load(pieces: Generator[Rows, None, None]) -> None:
+            with closing(pieces):
+                for batch in batches(adapter.fit(pieces), rows=batch_rows):
+                    adapter.load(pipeline, batch, inventory.still_true)
+                    tally.mark_loaded()
+
+        load(inventory.take(on_listed=lambda: adapter.create_tables(pipeline)))
+        for _ in range(ATTEMPTS_AGAIN):
+            if inventory.overtaken:
+                load(inventory.again(read_stored_state(pipeline)))
+        load(inventory.given_up())
         _warn(observe, renew_views(pipeline, adapter, waivers))
 
 

@@ -2,4 +2,4 @@
 
 from .limits import DestinationLimits
 
-LIMITS = DestinationLimits(holds_nul=True)
+LIMITS = DestinationLimits(holds_nul=True, max_columns=2_000)

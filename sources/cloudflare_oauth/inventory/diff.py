@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..records import DELETED, JSON, Row, change_facts, changed_fields, client_facts, json_text, text_hash
+from ..records import (
+    DELETED,
+    DERIVED_VERSION,
+    JSON,
+    Row,
+    change_facts,
+    changed_fields,
+    client_facts,
+    have_same_content,
+    is_current_hash,
+    json_text,
+    text_hash,
+)
 
 if TYPE_CHECKING:
     # It imports dlt, which a caller that only needs a name from here need not wait for.
@@ -66,13 +78,30 @@ def diff_account(
     if not may_delete or diff.blocked:
         diff.withheld, vanished = vanished, []
 
+    steps = list(_steps(listed, vanished, stored))
+    before = documents_after([last.change_id for _, last, _ in steps if last and last.content_hash])
+    change_ids = {client_id: last.change_id for client_id, last in stored.last_changes.items()}
+    for client_id, last, now in steps:
+        document_before = before.get(last.change_id) if last else None
+        if last and now and document_before is not None and _is_hashed_anew(last, document_before, now):
+            continue
+        change = _logged(account_id, client_id, last, document_before, now, stored.baselined)
+        diff.changes.append(change | {"observed_at": observed_at, "sync_id": sync_id})
+        change_ids[client_id] = change["change_id"]
+        diff.unchanged -= now is not None
+    diff.unchanged += len(listed)
+
     for row in listed.values():
-        if stored.client_hashes.get(row.key) != row.content_hash:
+        client = stored.clients.get(row.key)
+        change_id = change_ids[row.key]
+        if client is None or (client.content_hash, client.change_id) != (row.content_hash, change_id):
             diff.clients.append(
                 {
                     **row.columns,
                     **client_facts(row.columns),
                     "account_id": account_id,
+                    "derived_version": DERIVED_VERSION,
+                    "change_id": change_id,
                     "content_hash": row.content_hash,
                     "observed_at": observed_at,
                 }
@@ -80,28 +109,31 @@ def diff_account(
     diff.clients.extend(
         {"account_id": account_id, "client_id": client_id, DELETED: True}
         for client_id in vanished
-        if client_id in stored.client_hashes
+        if client_id in stored.clients
     )
-
-    steps = list(_steps(listed, vanished, stored))
-    before = documents_after([last.change_id for _, last, _ in steps if last and last.content_hash])
-    for client_id, last, now in steps:
-        document_before = before.get(last.change_id) if last else None
-        diff.changes.append(
-            _logged(account_id, client_id, last, document_before, now, stored.baselined)
-            | {"observed_at": observed_at, "sync_id": sync_id}
-        )
-    diff.unchanged = len(listed) - sum(now is not None for _, _, now in steps)
     return diff
+
+
+def _is_hashed_anew(last: "LoggedChange", before: JSON, row: Row) -> bool:
+    """Whether only the hash differs, because an older release had made it in another way."""
+    if is_current_hash(last.content_hash):
+        return False
+    # The account that owns a client is not content of the client.
+    before, after = ({**document, "account_id": None} for document in (before, json.loads(row.document)))
+    return have_same_content(before, after)
 
 
 def _steps(
     listed: dict[str, Row], vanished: list[str], stored: "StoredAccount"
 ) -> Iterable[tuple[str, "LoggedChange | None", Row | None]]:
     """What the log lacks: the client, its last logged change, and its row now (None if it is gone)."""
+    known = stored.known
     for client_id, row in listed.items():
         last = stored.last_changes.get(client_id)
-        if last is None or last.content_hash != row.content_hash:
+        # The log's hash may be that of an older release, and the row that shows the change have a new one.
+        if known.get(client_id) != row.content_hash and (
+            last is None or last.content_hash != row.content_hash
+        ):
             yield client_id, last, row
     for client_id in vanished:
         last = stored.last_changes.get(client_id)
@@ -141,5 +173,6 @@ def _logged(
         "document_after": row.document if row else None,
         "content_hash": content_hash,
         "previous_change_id": previous_change_id,
+        "derived_version": DERIVED_VERSION,
         **change_facts(before, after),
     }

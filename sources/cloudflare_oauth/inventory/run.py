@@ -3,16 +3,28 @@
 Every step yields a `Rows`: the rows to write, by table. The rows of one account come in one piece.
 """
 
+import json
 import secrets
 from collections.abc import Callable, Collection, Generator, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import events
+from ..destinations import DestinationLimits, FitCheck
 from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
 from ..reading import AccountReading, CheckedListing, Reader
-from ..records import DELETED, JSON, Rejection, Row, load_bundled_lists, text_hash
-from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE
+from ..records import (
+    DELETED,
+    DERIVED_VERSION,
+    JSON,
+    Rejection,
+    Row,
+    change_facts,
+    load_bundled_lists,
+    text_hash,
+)
+from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Resource
 from ..settings import SyncSettings
 from .diff import AccountDiff, diff_account
 
@@ -39,12 +51,17 @@ class Inventory:
         stored: "StoredState",
         settings: SyncSettings,
         *,
+        limits: DestinationLimits | None = None,
         observer: events.Observer = events.ignore,
         sync_id: str | None = None,
     ) -> None:
         self.reader = reader
         self.stored = stored
         self.settings = settings
+        self.limits = limits or DestinationLimits()
+        self.fit_check = FitCheck(self.limits, stored.tables)
+        self.overtaken: set[str] = set()
+        self._readings: dict[str, AccountReading] = {}
         self.observer = observer
         self.sync_id = sync_id or new_sync_id()
         now = datetime.now(UTC)
@@ -78,6 +95,44 @@ class Inventory:
         for reading in readings:
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
+        for changes in self.stored.outdated_changes():
+            yield {"oauth_client_changes": list(map(_with_facts, changes))}
+
+    def still_true(self, pieces: Iterable[Rows]) -> list[Rows]:
+        """The pieces, without what other syncs have overtaken; for a caller that keeps them out meanwhile.
+
+        An account is overtaken if another sync has written it since the stored state was read: that sync may
+        have read it later than this one. `again` reads it once more.
+        """
+        pieces = list(pieces)
+        changing = {_account_id(piece) for piece in pieces if _CHANGES_OF_AN_ACCOUNT & _filled(piece)}
+        overtaken = self.stored.overtaken_accounts(changing)
+        self.overtaken |= overtaken
+        return [
+            {name: self.stored.without_overtaken(name, rows) for name, rows in piece.items()}
+            for piece in pieces
+            if _account_id(piece) not in overtaken
+        ]
+
+    def again(self, stored: "StoredState") -> Generator[Rows, None, None]:
+        """Read the accounts again that another sync has overtaken; `stored` is the state by now."""
+        account_ids = sorted(self.overtaken)
+        self.overtaken = set()
+        self.stored = stored
+        self.fit_check = FitCheck(self.limits, stored.tables)
+        accounts = ((account_id, stored.account(account_id).known) for account_id in account_ids)
+        for reading in self.reader.read_accounts(OAUTH_CLIENT, accounts):
+            yield self._account(reading) if reading else {}
+
+    def given_up(self) -> Generator[Rows, None, None]:
+        """The rows of accounts that other syncs have overtaken again and again."""
+        for account_id in sorted(self.overtaken):
+            error = CloudflareError(
+                f"account {account_id}: another sync wrote it each time while this one read it; "
+                "run one at a time"
+            )
+            reading = replace(self._readings[account_id], outcome=error)
+            yield {"account_syncs": [self._account_sync(reading, **_failure(error))]}
 
     def _to_resume(self, account_ids: list[str]) -> list[str]:
         if self.resume_since is None:
@@ -96,7 +151,7 @@ class Inventory:
 
     def _listed(self) -> tuple[list[str], Rows]:
         """The accounts that the credentials see."""
-        listing = self.reader.begin(ACCOUNT, self.stored.accounts)()
+        listing = self._fitting(ACCOUNT, self.reader.begin(ACCOUNT, self.stored.accounts)())
         if not listing.rows:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
@@ -134,7 +189,7 @@ class Inventory:
 
     def _scopes(self, wait: Callable[[], CheckedListing]) -> Rows:
         try:
-            listing = wait()
+            listing = self._fitting(OAUTH_SCOPE, wait())
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
@@ -150,7 +205,9 @@ class Inventory:
     def _account(self, reading: AccountReading) -> Rows:
         if isinstance(reading.outcome, CloudflareError):
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
-        listing = reading.outcome
+        listing = self._fitting(OAUTH_CLIENT, reading.outcome)
+        # Without what was listed, which would stay in memory.
+        self._readings[reading.account_id] = replace(reading, outcome=CloudflareError(""))
         rejections = listing.rejections
         diff = diff_account(
             reading.account_id,
@@ -181,6 +238,19 @@ class Inventory:
             "account_syncs": [account_sync],
             "rejected_rows": self._rejected("oauth_clients", rejections, reading.account_id),
         }
+
+    def _fitting(self, resource: Resource, listing: CheckedListing) -> CheckedListing:
+        """The listing without the rows that the destination cannot hold, which are rejected."""
+        rows = []
+        rejections = list(listing.rejections)
+        for row in listing.rows:
+            # A row without columns is stored already.
+            problem = self.fit_check.problem(resource.table, row) if row.columns else None
+            if problem:
+                rejections.append(Rejection(row.document, problem))
+            else:
+                rows.append(row)
+        return replace(listing, rows=rows, rejections=rejections)
 
     def _account_sync(self, reading: AccountReading, status: str, **columns: Any) -> JSON:
         """The account's row of `account_syncs`, which is also reported as an event."""
@@ -232,7 +302,30 @@ class Inventory:
         self.observer(events.Warned(message, partial))
 
 
+_CHANGES_OF_AN_ACCOUNT = {"oauth_clients", "oauth_client_changes"}
+
+
+def _filled(piece: Rows) -> set[str]:
+    """The tables that a piece has rows for."""
+    return {name for name, rows in piece.items() if rows}
+
+
+def _account_id(piece: Rows) -> str | None:
+    """The account that a piece is about."""
+    account_syncs = piece.get("account_syncs")
+    return account_syncs[0]["account_id"] if account_syncs else None
+
+
 _REPORTED = frozenset(events.AccountDone.__dataclass_fields__)
+
+
+def _with_facts(change: JSON) -> JSON:
+    """A row of the change log with its derived columns computed anew."""
+    before, after = (
+        json.loads(text) if (text := change.get(name)) else None
+        for name in ("document_before", "document_after")
+    )
+    return change | change_facts(before, after) | {"derived_version": DERIVED_VERSION}
 
 
 def _failure(error: CloudflareError) -> JSON:

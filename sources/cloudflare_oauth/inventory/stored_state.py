@@ -10,8 +10,15 @@ import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.dataset import Dataset
 
-from ..dlt_schema import declared_schema
-from ..records import JSON, redacted
+from ..dlt_schema import StoredTables, declared_schema, read_stored_tables
+from ..records import (
+    DERIVED_VERSION,
+    JSON,
+    OAUTH_CLIENT_CHANGES,
+    is_current_hash,
+    json_text,
+    redacted,
+)
 
 ROWS_PER_FETCH = 10_000
 IDS_PER_QUERY = 500
@@ -27,12 +34,22 @@ class LoggedChange:
     content_hash: str | None
 
 
+@dataclass(frozen=True)
+class StoredClient:
+    """A client's row; `change_id` is the logged change that it says it shows, None if it says nothing."""
+
+    content_hash: str
+    change_id: str | None = None
+
+
 @dataclass
 class StoredAccount:
     """The stored state of one account's clients, by `client_id`, separately for each table."""
 
-    client_hashes: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, StoredClient] = field(default_factory=dict)
     last_changes: dict[str, LoggedChange] = field(default_factory=dict)
+    # The number of syncs that have written the account.
+    syncs: int = 0
     # Whether an earlier sync read the account completely, so that a new client was created since.
     baselined: bool = False
     # When the last sync that read and loaded it completely finished reading.
@@ -41,10 +58,14 @@ class StoredAccount:
     @property
     def known(self) -> dict[str, str]:
         """The hash of every client that exists according to either table; `UNSURE` if they disagree."""
-        logged = {client: last.content_hash for client, last in self.last_changes.items()}
-        known = {client: UNSURE for client, content_hash in logged.items() if content_hash is not None}
-        for client, content_hash in self.client_hashes.items():
-            known[client] = content_hash if logged.get(client) == content_hash else UNSURE
+        logged = self.last_changes
+        known = {client: UNSURE for client, last in logged.items() if last.content_hash is not None}
+        for client_id, client in self.clients.items():
+            last = logged.get(client_id)
+            shows_last = (
+                last is not None and last.content_hash is not None and client.change_id == last.change_id
+            )
+            known[client_id] = client.content_hash if shows_last else UNSURE
         return known
 
 
@@ -56,25 +77,70 @@ class StoredState:
     scopes: dict[str, str] = field(default_factory=dict)
     rejections: set[str] = field(default_factory=set)
     by_account: dict[str, StoredAccount] = field(default_factory=dict)
+    tables: StoredTables = field(default_factory=dict)
     dataset: Dataset | None = None
+    # The condition that a row's load was completed, where a load writes its tables one by one.
+    completed: str = "1 = 1"
 
     def account(self, account_id: str) -> StoredAccount:
         """The stored state of an account; empty if it is new."""
         return self.by_account.get(account_id) or StoredAccount()
+
+    def overtaken_accounts(self, account_ids: Collection[str | None]) -> set[str]:
+        """Those of these accounts that another sync has written since this state was read.
+
+        Source: `account_syncs`, one query for each 500.
+        """
+        return {
+            account_id
+            for ids in _listed(account_ids)
+            for account_id, syncs in _rows(
+                self.dataset,
+                f"{_SYNCS} WHERE account_id IN ({ids}) GROUP BY account_id",
+            )
+            if syncs != self.account(account_id).syncs
+        }
+
+    def without_overtaken(self, table: str, rows: list[JSON]) -> list[JSON]:
+        """The rows of accounts or scopes without those that another sync has written meanwhile.
+
+        Source: `accounts` and `oauth_scopes`, if there are rows of them.
+        """
+        if not rows or table not in ("accounts", "oauth_scopes"):
+            return rows
+        key, stored, read = {
+            "accounts": ("account_id", self.accounts, _read_accounts),
+            "oauth_scopes": ("id", self.scopes, _read_scopes),
+        }[table]
+        now = read(self.dataset, self.completed)
+        return [row for row in rows if now.get(row[key]) == stored.get(row[key])]
+
+    def outdated_changes(self) -> Iterator[list[JSON]]:
+        """Logged changes whose derived columns older rules have computed, 500 at a time.
+
+        Source: `oauth_client_changes`.
+        """
+        existing = self.tables["oauth_client_changes"]["columns"] if self.tables else {}
+        version = "COALESCE(derived_version, 1)" if "derived_version" in existing else "1"
+        query = f"SELECT change_id FROM oauth_client_changes WHERE {version} <> {DERIVED_VERSION}"
+        columns = [column.name for column in OAUTH_CLIENT_CHANGES if column.name in existing]
+        for ids in _listed([row[0] for row in _rows(self.dataset, query)]):
+            rows = _rows(
+                self.dataset,
+                f"SELECT {', '.join(columns)} FROM oauth_client_changes WHERE change_id IN ({ids})",
+            )
+            yield [_as_written(dict(zip(columns, row, strict=True))) for row in rows]
 
     def documents_after(self, change_ids: Collection[str]) -> dict[str, JSON]:
         """The documents after logged changes, by `change_id`, redacted.
 
         Source: `oauth_client_changes`, one query for each 500.
         """
-        ids = sorted(change_ids)
         documents: dict[str, JSON] = {}
-        for start in range(0, len(ids), IDS_PER_QUERY):
-            # Ids are hexadecimal hashes made by this project, so they need no quoting.
-            listed = ", ".join(f"'{change_id}'" for change_id in ids[start : start + IDS_PER_QUERY])
+        for ids in _listed(change_ids):
             for change_id, document in _rows(
                 self.dataset,
-                f"SELECT change_id, document_after FROM oauth_client_changes WHERE change_id IN ({listed})",
+                f"SELECT change_id, document_after FROM oauth_client_changes WHERE change_id IN ({ids})",
             ):
                 # Again, because an older release may have stored what this one takes for a secret.
                 documents[change_id] = redacted(
@@ -86,37 +152,38 @@ class StoredState:
 def read_stored_state(pipeline: dlt.Pipeline | None) -> StoredState:
     """Read the stored state of the pipeline's dataset; empty without a pipeline or a dataset.
 
-    Source: one query for each of `accounts`, `oauth_scopes`, `rejected_rows`, `oauth_clients`,
-    `oauth_client_changes` and `account_syncs`.
+    Source: `_dlt_version`, and one query or two for each of `accounts`, `oauth_scopes`, `rejected_rows`,
+    `oauth_clients`, `oauth_client_changes` and `account_syncs`.
 
     Raises:
+        DestinationError: a newer release has written to the dataset.
         Exception: as the destination raises it, if it cannot be read.
     """
     if pipeline is None or pipeline.destination is None:
         return StoredState()
     # The declared schema, not the pipeline's: its local copy may be missing, or belong to another dataset.
     dataset = pipeline.dataset(schema=declared_schema())
-    stored = StoredState(
-        accounts=dict(_rows(dataset, "SELECT account_id, content_hash FROM accounts")),
-        rejections={row[0] for row in _rows(dataset, "SELECT rejection_id FROM rejected_rows")},
-        dataset=dataset,
-    )
+    stored = StoredState(tables=read_stored_tables(pipeline), dataset=dataset)
+    if not pipeline.destination.capabilities().supports_ddl_transactions:
+        stored.completed = "_dlt_load_id IN (SELECT load_id FROM _dlt_loads WHERE status = 0)"
 
     def account(account_id: str) -> StoredAccount:
         return stored.by_account.setdefault(account_id, StoredAccount())
 
-    content_hash = "content_hash"
-    if not pipeline.destination.capabilities().supports_ddl_transactions:
-        content_hash = _HASH_IF_COMPLETED
-    # A duplicated row cannot be up to date, so it is written again: dlt leaves two where it repeats a load
-    # job that was killed (its issue 3023).
-    for scope_id, scope_hash in _rows(dataset, f"SELECT id, {content_hash} FROM oauth_scopes"):
-        stored.scopes[scope_id] = scope_hash if scope_id not in stored.scopes else UNSURE
-    for account_id, client_id, client_hash in _rows(
-        dataset, f"SELECT account_id, client_id, {content_hash} FROM oauth_clients"
+    # First, so that what another sync writes meanwhile is noticed.
+    for account_id, syncs in _rows(dataset, f"{_SYNCS} GROUP BY account_id"):
+        account(account_id).syncs = syncs
+    stored.accounts.update(_read_accounts(dataset, stored.completed))
+    stored.scopes.update(_read_scopes(dataset, stored.completed))
+    stored.rejections.update(row[0] for row in _rows(dataset, "SELECT rejection_id FROM rejected_rows"))
+    for account_id, client_id, client_hash, change_id in _rows(
+        dataset, _clients_query(stored.tables, stored.completed)
     ):
-        hashes = account(account_id).client_hashes
-        hashes[client_id] = client_hash if client_id not in hashes else UNSURE
+        # A duplicated row cannot be up to date, so it is written again: dlt leaves two where it
+        # repeats a load job that was killed (its issue 3023).
+        clients = account(account_id).clients
+        is_sure = is_current_hash(client_hash) and client_id not in clients
+        clients[client_id] = StoredClient(client_hash if is_sure else UNSURE, change_id)
     for account_id, client_id, change_id, content_hash in _rows(dataset, _LAST_CHANGES):
         account(account_id).last_changes[client_id] = LoggedChange(change_id, content_hash)
     for (account_id,) in _rows(dataset, _BASELINED_ACCOUNTS):
@@ -126,12 +193,33 @@ def read_stored_state(pipeline: dlt.Pipeline | None) -> StoredState:
     return stored
 
 
-# Where the tables are not written in one transaction, an incomplete load may have written a row without all
-# elements of its arrays.
-_HASH_IF_COMPLETED = f"""
-CASE WHEN _dlt_load_id IN (SELECT load_id FROM _dlt_loads WHERE status = 0)
-THEN content_hash ELSE '{UNSURE}' END
-"""
+def _read_accounts(dataset: Dataset | None, _completed: str) -> dict[str, str]:
+    return dict(_rows(dataset, "SELECT account_id, content_hash FROM accounts"))
+
+
+def _read_scopes(dataset: Dataset | None, completed: str) -> dict[str, str]:
+    hash_ = f"CASE WHEN {completed} THEN content_hash ELSE '{UNSURE}' END AS content_hash"
+    scopes: dict[str, str] = {}
+    for scope_id, content_hash in _rows(dataset, f"SELECT id, {hash_} FROM oauth_scopes"):
+        # A duplicated row cannot be up to date: see `read_stored_state`.
+        scopes[scope_id] = content_hash if scope_id not in scopes else UNSURE
+    return scopes
+
+
+def _clients_query(tables: StoredTables, completed: str) -> str:
+    """The rows of `oauth_clients`; with no hash if older rules computed columns, or the load was cut off."""
+    columns = tables["oauth_clients"]["columns"] if "oauth_clients" in tables else {}
+    # An older release may have made the table.
+    version = "COALESCE(derived_version, 1)" if "derived_version" in columns else "1"
+    change_id = "change_id" if "change_id" in columns else "NULL"
+    is_current = f"{completed} AND {version} = {DERIVED_VERSION}"
+    return (
+        f"SELECT account_id, client_id, CASE WHEN {is_current} THEN content_hash ELSE '{UNSURE}' END "
+        f"AS content_hash, {change_id} AS change_id FROM oauth_clients"
+    )
+
+
+_SYNCS = "SELECT account_id, COUNT(*) AS syncs FROM account_syncs"
 
 # The last change is the one that no other change follows: times may be equal, or run backwards.
 _LAST_CHANGES = """
@@ -160,6 +248,22 @@ JOIN _dlt_loads AS l ON l.load_id = s._dlt_load_id AND l.status = 0
 WHERE s.status = 'complete' AND s.rejected = 0
 GROUP BY s.account_id
 """
+
+
+def _as_written(change: JSON) -> JSON:
+    """A row of the change log as the sync that logged it had written it: JSON is text, and null is absent."""
+    return {
+        name: value if isinstance(value, str | datetime | bool) else json_text(value)
+        for name, value in change.items()
+        if value is not None
+    }
+
+
+def _listed(ids: Collection[str | None]) -> Iterator[str]:
+    """Ids as lists for SQL, 500 at a time; they are hexadecimal, so they need no quoting."""
+    wanted = sorted(filter(None, ids))
+    for start in range(0, len(wanted), IDS_PER_QUERY):
+        yield ", ".join(f"'{one}'" for one in wanted[start : start + IDS_PER_QUERY])
 
 
 def _rows(dataset: Dataset | None, query: str) -> Iterator[tuple[Any, ...]]:

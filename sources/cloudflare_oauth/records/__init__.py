@@ -4,16 +4,27 @@ tables       the tables and their columns, with types and descriptions
 redaction    removes what looks like a secret
 canonical    the canonical form of a document, and its hash
 validation   an item becomes a typed row, or is rejected with a reason
+shape        the tables and columns that undeclared fields become
 enrichment   columns that SQL could not compute, such as the registrable domain of a URI
 """
 
-from .canonical import JSON, changed_fields, content_hash, json_text, text_hash
+from .canonical import (
+    JSON,
+    changed_fields,
+    content_hash,
+    have_same_content,
+    is_current_hash,
+    json_text,
+    text_hash,
+)
 from .enrichment import ELEMENT_FACTS, change_facts, client_facts, load_bundled_lists, with_element_facts
 from .redaction import redacted
+from .shape import Shape
 from .tables import (
     ACCOUNTS,
     ARRAYS,
     DELETED,
+    DERIVED_VERSION,
     ELEMENT_COLUMNS,
     OAUTH_CLIENT_CHANGES,
     OAUTH_CLIENTS,
@@ -29,6 +40,7 @@ __all__ = [
     "ACCOUNTS",
     "ARRAYS",
     "DELETED",
+    "DERIVED_VERSION",
     "ELEMENT_COLUMNS",
     "ELEMENT_FACTS",
     "JSON",
@@ -41,11 +53,14 @@ __all__ = [
     "Rejection",
     "Row",
     "RowType",
+    "Shape",
     "change_facts",
     "changed_fields",
     "client_facts",
     "column",
     "content_hash",
+    "have_same_content",
+    "is_current_hash",
     "json_text",
     "load_bundled_lists",
     "redacted",

@@ -1,7 +1,8 @@
 """The canonical form of a document, its hash, and which fields differ: the basis of every comparison.
 
-Arrays are compared as sets, and null, absent, `[]` and `{}` are the same; documents that differ in nothing
-else have the same hash. A document has to be redacted first: its secrets are not content.
+The order of an array is no content, but how often an element stands in it is; null, absent, `[]` and `{}` are
+the same. Documents that differ in nothing else have the same hash. A document has to be redacted first: its
+secrets are not content.
 """
 
 import hashlib
@@ -11,6 +12,10 @@ from typing import Any
 import orjson
 
 JSON = dict[str, Any]
+
+# Names the version of the canonical form. A change of it makes hashes differ where the content does not, so
+# content with a hash of another version is compared as a document: see `inventory.diff`.
+HASH_VERSION = "2-"
 
 _TEXTS = frozenset({str})
 
@@ -25,8 +30,33 @@ def json_text(value: Any) -> str:
 
 
 def content_hash(document: JSON) -> str:
-    """A 128-bit hash, in hexadecimal, of the document's canonical form."""
-    return _hash(_canonical_json(_fields(document)))
+    """`HASH_VERSION` and a 128-bit hash, in hexadecimal, of the document's canonical form."""
+    return HASH_VERSION + _hash(_canonical_json(_fields(document)))
+
+
+def is_current_hash(text: str | None) -> bool:
+    """Whether a stored hash can be compared with one that `content_hash` returns."""
+    return text is not None and text.startswith(HASH_VERSION)
+
+
+def have_same_content(before: JSON, after: JSON) -> bool:
+    """Whether two documents have the same content, if a destination may have changed how it is written.
+
+    PostgreSQL has no NUL (see `destinations.row_fitting`), and its `jsonb` writes 1e3 as 1000.
+    """
+    return content_hash(_respelled(before)) == content_hash(_respelled(after))
+
+
+def _respelled(value: Any) -> Any:
+    if type(value) is str:
+        return value.replace("\0", "\ufffd")
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is list:
+        return list(map(_respelled, value))
+    if type(value) is dict:
+        return {_respelled(name): _respelled(item) for name, item in value.items()}
+    return value
 
 
 def text_hash(*parts: str | None) -> str:
@@ -68,9 +98,8 @@ def _elements(array: list[Any]) -> list[Any]:
     if len(array) == 1 and type(array[0]) is str:
         return array
     if _TEXTS.issuperset(map(type, array)):
-        return sorted(set(array))
-    elements = {_canonical_json(content): content for content in map(_content, array)}
-    return [elements[text] for text in sorted(elements)]
+        return sorted(array)
+    return sorted(map(_content, array), key=_canonical_json)
 
 
 def _canonical_json(value: Any) -> bytes:

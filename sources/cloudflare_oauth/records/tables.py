@@ -60,6 +60,16 @@ CLIENT_FACTS = (
     column("tos_domain", "text", "The same of `tos_uri`."),
 )
 
+# Raised whenever `enrichment` computes something else than before: older rows are then renewed in silence.
+DERIVED_VERSION = 1
+_DERIVED_VERSION = column("derived_version", "bigint", "Version of the rules that computed derived columns.")
+
+# Columns that this project adds to what the API sends.
+OURS = frozenset(
+    {DELETED, "content_hash", "observed_at", "change_id", _DERIVED_VERSION.name}
+    | {column.name for column in CLIENT_FACTS}
+)
+
 _URI_FACTS = (
     column("scheme", "text", "Scheme, in lower case; null if the URI is not absolute."),
     column("host", "text", "Host, in lower case; null if there is none, or parsers disagree about it."),
@@ -106,6 +116,8 @@ OAUTH_CLIENTS = (
     column("updated_at", "timestamp", "When the client was last updated, according to the API."),
     column("promoted_at", "timestamp", "When the client was made public, which cannot be undone."),
     *CLIENT_FACTS,
+    _DERIVED_VERSION,
+    column("change_id", "text", "The row of `oauth_client_changes` that logged this content."),
     *_CONTENT,
 )
 
@@ -131,6 +143,7 @@ OAUTH_CLIENT_CHANGES = (
     column("became_public", "bool", "Whether the change made the client public; null unless `updated`."),
     column("write_scopes_added", "text", "New scopes that allow writing, comma-separated."),
     column("redirect_domains_added", "text", "New registrable domains of redirect URIs, comma-separated."),
+    _DERIVED_VERSION,
 )
 
 OAUTH_SCOPES = (

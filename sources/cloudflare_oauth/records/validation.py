@@ -2,40 +2,40 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .canonical import JSON, content_hash, json_text
 from .redaction import redacted
-from .tables import CLIENT_FACTS, DELETED, Column
+from .shape import Shape, UnfitError, shape_of
+from .tables import OURS, Column
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
-_OURS = (DELETED, "content_hash", "observed_at", *(column.name for column in CLIENT_FACTS))
 _TEXTS = frozenset({str})
 # Each array becomes a table, and dlt names files after tables: a file name has at most some 255 bytes.
 LONGEST_PATH = 100
 # dlt descends by recursion.
 DEEPEST = 20
 _PRIVATE_USE = ("\ue000", "\uf8ff")
-_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Row(NamedTuple):
     """An item that can be loaded.
 
     `document` is what the API sent, redacted, as JSON text; `columns` the same, typed as declared. Both are
-    empty if the same content is stored already.
+    empty if the same content is stored already. `shape` is that of its undeclared fields; None if it has
+    none.
     """
 
     key: str
     document: str
     columns: JSON
     content_hash: str
+    shape: Shape | None = None
 
 
 class Rejection(NamedTuple):
@@ -47,22 +47,41 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True)
 class RowType:
-    """The fields and types that an item of one listing may have, taken from its table's declared columns."""
+    """The fields and types that an item of one listing may have, taken from its table's declared columns.
+
+    Attributes:
+        paths: the declared fields; of an object each field by itself.
+        taken: the columns of the table that no other field may meet.
+        inherited: the columns that the tables of undeclared arrays take over.
+    """
 
     key: str
     types: dict[str, str]
     arrays: frozenset[str]
     objects: frozenset[str]
     fields: frozenset[str]
+    paths: frozenset[tuple[str, ...]]
+    taken: frozenset[str]
+    inherited: frozenset[str]
 
     @classmethod
-    def of(cls, key: str, columns: tuple[Column, ...], arrays: frozenset[str] = frozenset()) -> "RowType":
-        """The type of a listing's items, identified by the field `key`."""
+    def of(
+        cls,
+        key: str,
+        columns: tuple[Column, ...],
+        arrays: frozenset[str] = frozenset(),
+        inherited: frozenset[str] = frozenset(),
+        key_column: str | None = None,
+    ) -> "RowType":
+        """The type of a listing's items, identified by the field `key`, which may become another column."""
         types = {column.name: column.data_type for column in columns} | {key: "text"}
-        for name in _OURS:
-            types.pop(name, None)
+        taken = arrays | types.keys() | OURS
+        for name in OURS | {key_column}:
+            types.pop(name or "", None)
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
-        return cls(key, types, arrays, objects, objects | arrays | types.keys())
+        fields = objects | arrays | types.keys()
+        paths = frozenset(tuple(name.split("__")) for name in arrays | types.keys())
+        return cls(key, types, arrays, objects, fields, paths, taken, inherited)
 
     def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
         """Redact an item, then turn it into a row, or say why it cannot be loaded.
@@ -77,7 +96,7 @@ class RowType:
             return Rejection("null", "nested too deeply")
         try:
             return self._row(document, stored_hashes)
-        except _UnfitError as unfit:
+        except UnfitError as unfit:
             try:
                 return Rejection(json.dumps(document), str(unfit))
             except RecursionError:
@@ -87,18 +106,19 @@ class RowType:
 
     def _row(self, document: Any, stored_hashes: Mapping[str, str]) -> Row:
         if not isinstance(document, dict):
-            raise _UnfitError(f"not an object but {_kind(document)}")
+            raise UnfitError(f"not an object but {_kind(document)}")
         key = document.get(self.key)
         if not isinstance(key, str) or not key:
-            raise _UnfitError(f"no {self.key}")
+            raise UnfitError(f"no {self.key}")
         # The account that owns a client is not content of the client.
         row_hash = content_hash(_without(document, "account_id"))
         if stored_hashes.get(key) == row_hash:
             return Row(key, "", {}, row_hash)
         columns = self._typed_fields(document)
+        shape = None
         if not self._is_declared(document):
-            _check_names(document)
-        return Row(key, json_text(document), columns, row_hash)
+            shape = shape_of(columns, declared=self.paths, taken=self.taken, inherited=self.inherited)
+        return Row(key, json_text(document), columns, row_hash, shape)
 
     def _is_declared(self, document: JSON) -> bool:
         return self.fields.issuperset(document) and all(
@@ -120,23 +140,19 @@ class RowType:
             return _typed_scalar(column, value, data_type)
         if column in self.arrays:
             if not isinstance(value, list):
-                raise _UnfitError(f"{column}: not an array but {_kind(value)}")
+                raise UnfitError(f"{column}: not an array but {_kind(value)}")
             if _TEXTS.issuperset(map(type, value)) and "".join(value).isascii():
                 return value
             return [None if item is None else _typed_scalar(column, item, "text") for item in value]
         if column in self.objects:
             if not isinstance(value, dict):
-                raise _UnfitError(f"{column}: not an object but {_kind(value)}")
+                raise UnfitError(f"{column}: not an object but {_kind(value)}")
             return self._typed_fields(value, f"{column}__")
         return _untyped(column, value)
 
 
 def _without(document: JSON, name: str) -> JSON:
     return {other: document[other] for other in document if other != name} if name in document else document
-
-
-class _UnfitError(Exception):
-    """The item cannot be loaded; the message is the reason."""
 
 
 def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
@@ -147,7 +163,7 @@ def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
         return value
     if data_type == "timestamp" and isinstance(value, str):
         return _timestamp(name, value)
-    raise _UnfitError(f"{name}: not a {data_type} but {_kind(value)}")
+    raise UnfitError(f"{name}: not a {data_type} but {_kind(value)}")
 
 
 def _timestamp(name: str, value: str) -> datetime:
@@ -156,7 +172,7 @@ def _timestamp(name: str, value: str) -> datetime:
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise _UnfitError(f"{name}: not an RFC 3339 timestamp: {value[:40]!r}")
+    raise UnfitError(f"{name}: not an RFC 3339 timestamp: {value[:40]!r}")
 
 
 def _check_storable(name: str, value: Any) -> None:
@@ -165,13 +181,13 @@ def _check_storable(name: str, value: Any) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise _UnfitError(f"{name}: half a surrogate pair, which is not text") from None
+                raise UnfitError(f"{name}: half a surrogate pair, which is not text") from None
             if _PRIVATE_USE[0] <= value[0] <= _PRIVATE_USE[1] and _has_meaning_to_dlt(value):
-                raise _UnfitError(f"{name}: starts with a private-use character that dlt gives a meaning to")
+                raise UnfitError(f"{name}: starts with a private-use character that dlt gives a meaning to")
     elif isinstance(value, int) and value not in _BIGINT:
-        raise _UnfitError(f"{name}: a number of more than 64 bits")
+        raise UnfitError(f"{name}: a number of more than 64 bits")
     elif isinstance(value, float) and value - value != 0:
-        raise _UnfitError(f"{name}: a number too large for a double")
+        raise UnfitError(f"{name}: a number too large for a double")
 
 
 def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> Any:
@@ -180,7 +196,7 @@ def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> 
         _check_storable(column, value)
         return value
     if not levels:
-        raise _UnfitError(f"{column}: nested too deeply")
+        raise UnfitError(f"{column}: nested too deeply")
     path = path or column
     if isinstance(value, dict):
         return {
@@ -189,27 +205,8 @@ def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> 
             if item is not None
         }
     if len(path) > LONGEST_PATH:
-        raise _UnfitError(f"{column[:LONGEST_PATH]}: too long a name for a table")
+        raise UnfitError(f"{column[:LONGEST_PATH]}: too long a name for a table")
     return [_untyped(column, item, f"{path}__list", levels - 1) for item in value]
-
-
-def _check_names(document: JSON) -> None:
-    """Reject fields that would share a column once dlt has spelled them in snake case."""
-    seen = set(_OURS)
-    for path in _paths(document, ""):
-        if path in seen or path.startswith("_dlt"):
-            raise _UnfitError(f"two fields would share the column {path}")
-        seen.add(path)
-
-
-def _paths(document: JSON, prefix: str) -> Iterator[str]:
-    for name, value in document.items():
-        _check_storable("a field's name", name)
-        path = prefix + (_in_snake_case(name) if name.strip() else "_empty")
-        if isinstance(value, dict):
-            yield from _paths(value, f"{path}__")
-        else:
-            yield path
 
 
 def _has_meaning_to_dlt(value: str) -> bool:
@@ -217,16 +214,6 @@ def _has_meaning_to_dlt(value: str) -> bool:
     from dlt.common.json import custom_pua_decode
 
     return custom_pua_decode(value) is not value
-
-
-@lru_cache(maxsize=4096)
-def _in_snake_case(name: str) -> str:
-    if _SNAKE_CASE.fullmatch(name):
-        return name
-    # Not at the top: as above.
-    from dlt.common.normalizers.naming.snake_case import NamingConvention
-
-    return NamingConvention().normalize_identifier(name)
 
 
 def _kind(value: Any) -> str:
