@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import events, resources
     from .configuration import resolve_settings, resolve_settings_without_dlt
-    from .dlt_schema import create_tables, declared_schema
+    from .dlt_schema import StoredTables, create_tables, declared_schema, read_stored_tables
     from .errors import (
         AuthenticationError,
         BusyError,
@@ -47,6 +47,7 @@ __all__ = [
     "Limits",
     "NotFoundError",
     "RequestFailedError",
+    "StoredTables",
     "SyncSettings",
     "checked_account_ids",
     "cloudflare_oauth",
@@ -55,6 +56,7 @@ __all__ = [
     "events",
     "inventory_source",
     "is_loopback",
+    "read_stored_tables",
     "resolve_settings",
     "resolve_settings_without_dlt",
     "resources",
@@ -64,7 +66,7 @@ __all__ = [
 # process has to be ready long before.
 _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
-    "dlt_schema": ("create_tables", "declared_schema"),
+    "dlt_schema": ("StoredTables", "create_tables", "declared_schema", "read_stored_tables"),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
     "source": ("cloudflare_oauth", "inventory_source"),
 }

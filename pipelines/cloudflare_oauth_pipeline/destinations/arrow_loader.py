@@ -25,7 +25,7 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.libs.pyarrow import columns_to_arrow
 from dlt.common.storages import FileStorage, LoadStorage, PackageStorage, ParsedLoadJobFileName
 
-from cloudflare_oauth import declared_schema, inventory_source
+from cloudflare_oauth import StoredTables, declared_schema, inventory_source, read_stored_tables
 from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth.records import (
     ARRAYS,
@@ -53,11 +53,26 @@ def extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
     """
     prepare(pipeline)
     capabilities = pipeline.destination.capabilities()
+    retyped = tables_of_other_types(read_stored_tables(pipeline))
     with tempfile.TemporaryDirectory(prefix="arrow-", dir=pipeline.working_dir) as folder:
-        with ArrowFiles(Path(folder), capabilities) as files:
+        with ArrowFiles(Path(folder), capabilities, left_to_dlt=retyped) as files:
             pipeline.extract(inventory_source(map(files.take, batch)))
         pipeline.normalize()
         join_package(pipeline, files.paths)
+
+
+def tables_of_other_types(stored: StoredTables) -> set[str]:
+    """The root tables with a declared column that the dataset has with another type, or whose arrays have one.
+
+    An earlier release has learned it as an undeclared field. dlt knows where its values go.
+    """
+    return {
+        name.partition("__")[0]
+        for name, table in declared_schema().tables.items()
+        for column in table["columns"].values()
+        if name in stored
+        and stored[name]["columns"].get(column["name"] or "", column).get("data_type") != column["data_type"]
+    }
 
 
 def join_package(pipeline: dlt.Pipeline, files: Iterable[Path]) -> None:
@@ -104,8 +119,14 @@ _PLAIN = {
 class ArrowFiles:
     """Parquet files that take the plain rows out of pieces, while dlt extracts the other rows."""
 
-    def __init__(self, folder: Path, capabilities: DestinationCapabilitiesContext) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        capabilities: DestinationCapabilitiesContext,
+        left_to_dlt: Collection[str] = (),
+    ) -> None:
         self.paths: list[Path] = []
+        self._left_to_dlt = left_to_dlt
         self._folder = folder
         self._waiting: dict[str, list[JSON]] = {name: [] for name in _PLAIN}
         self._rows = dict.fromkeys(_PLAIN, 0.0)
@@ -138,7 +159,7 @@ class ArrowFiles:
         for name, plain in _PLAIN.items():
             rest[name] = []
             for row in piece.content.get(name, ()):
-                if not plain.has(row):
+                if name in self._left_to_dlt or not plain.has(row):
                     rest[name].append(row)
                     continue
                 self._waiting[name].append(row)

@@ -27,19 +27,26 @@ UNSURE = ""
 
 
 @dataclass(frozen=True)
+class StoredClient:
+    """A client's row; `change_id` is the logged change that it says it shows, None if it says nothing."""
+
+    content_hash: str
+    change_id: str | None = None
+
+
+@dataclass(frozen=True)
 class LoggedChange:
     """A client's last row in the change log; `content_hash` is None if that was its deletion."""
 
     change_id: str
     content_hash: str | None
 
-
-@dataclass(frozen=True)
-class StoredClient:
-    """A client's row; `change_id` is the logged change that it says it shows, None if it says nothing."""
-
-    content_hash: str
-    change_id: str | None = None
+    def is_shown_by(self, client: StoredClient) -> bool:
+        """Whether the client's row is what this change has logged."""
+        if self.content_hash is None or client.change_id != self.change_id:
+            return False
+        # The log keeps the hash that an older release made; the row has been hashed anew.
+        return client.content_hash == self.content_hash or not is_current_hash(self.content_hash)
 
 
 @dataclass
@@ -62,10 +69,7 @@ class StoredAccount:
         known = {client: UNSURE for client, last in logged.items() if last.content_hash is not None}
         for client_id, client in self.clients.items():
             last = logged.get(client_id)
-            shows_last = (
-                last is not None and last.content_hash is not None and client.change_id == last.change_id
-            )
-            known[client_id] = client.content_hash if shows_last else UNSURE
+            known[client_id] = client.content_hash if last and last.is_shown_by(client) else UNSURE
         return known
 
 

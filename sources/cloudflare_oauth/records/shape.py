@@ -123,6 +123,10 @@ def _spelled(name: str) -> str:
     """A field's name as dlt spells it."""
     if _SNAKE_CASE.fullmatch(name):
         return name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UnfitError("a field's name: half a surrogate pair, which is not text") from None
     if not name or name.isspace():
         return "_empty"
     # Not at the top: a reader process rarely needs dlt, whose import takes half a second.

@@ -79,7 +79,7 @@ class RowType:
         for name in OURS | {key_column}:
             types.pop(name or "", None)
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
-        fields = objects | arrays | types.keys()
+        fields = objects | arrays | {name for name in types if "__" not in name}
         paths = frozenset(tuple(name.split("__")) for name in arrays | types.keys())
         return cls(key, types, arrays, objects, fields, paths, taken, inherited)
 

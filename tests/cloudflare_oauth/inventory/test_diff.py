@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudflare_oauth.inventory.diff import AccountDiff, diff_account
-from cloudflare_oauth.inventory.stored_state import UNSURE, LoggedChange, StoredAccount
-from cloudflare_oauth.records import DELETED, Row
+from cloudflare_oauth.inventory.stored_state import UNSURE, LoggedChange, StoredAccount, StoredClient
+from cloudflare_oauth.records import DELETED, DERIVED_VERSION, Row
 from cloudflare_oauth.resources import OAUTH_CLIENT
 
 ACCOUNT = "a" * 32
@@ -40,7 +40,10 @@ class Dataset:
     def stored(self) -> StoredAccount:
         """The stored state, as it would be read back."""
         return StoredAccount(
-            client_hashes={client_id: one["content_hash"] for client_id, one in self.clients.items()},
+            clients={
+                client_id: StoredClient(one["content_hash"], one["change_id"])
+                for client_id, one in self.clients.items()
+            },
             last_changes={
                 one["client_id"]: LoggedChange(one["change_id"], one["content_hash"]) for one in self.log
             },
@@ -126,6 +129,7 @@ def test_a_client_that_appears_after_the_baseline_is_created() -> None:
     diff = dataset.diff({"1": {}, "2": {"client_name": "two", "client_uri": "https://www.app.example/"}})
 
     (client,), (change,) = diff.clients, diff.changes
+    change_id = change.pop("change_id")
     document = {"client_id": "2", "client_name": "two", "client_uri": "https://www.app.example/"}
     content_hash = row("2", client_name="two", client_uri="https://www.app.example/").content_hash
     assert client == {
@@ -133,11 +137,13 @@ def test_a_client_that_appears_after_the_baseline_is_created() -> None:
         "client_domain": "app.example",
         "client_name_skeleton": "two",
         "account_id": ACCOUNT,
+        "change_id": change_id,
+        "derived_version": DERIVED_VERSION,
         "content_hash": content_hash,
         "observed_at": NOW,
     }
     assert json.loads(change.pop("document_after")) == document
-    assert len(change.pop("change_id")) == 32
+    assert len(change_id) == 32
     assert change == {
         "account_id": ACCOUNT,
         "client_id": "2",
@@ -147,6 +153,7 @@ def test_a_client_that_appears_after_the_baseline_is_created() -> None:
         "document_before": None,
         "content_hash": content_hash,
         "previous_change_id": None,
+        "derived_version": DERIVED_VERSION,
         "has_rotated_secret": False,
         "observed_at": NOW,
         "sync_id": "sync",
@@ -415,7 +422,7 @@ def test_a_row_of_uncertain_content_is_written_again() -> None:
     dataset = Dataset()
     dataset.take({"1": {}})
     stored = dataset.stored()
-    stored.client_hashes["1"] = UNSURE
+    stored.clients["1"] = StoredClient(UNSURE)
 
     diff = diff_account(
         ACCOUNT,

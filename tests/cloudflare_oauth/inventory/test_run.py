@@ -14,7 +14,7 @@ from cloudflare_oauth.errors import (
     RequestFailedError,
 )
 from cloudflare_oauth.inventory import Inventory, Rows, StoredState, new_sync_id
-from cloudflare_oauth.inventory.stored_state import LoggedChange, StoredAccount
+from cloudflare_oauth.inventory.stored_state import LoggedChange, StoredAccount, StoredClient
 from cloudflare_oauth.records import DELETED, Row
 from cloudflare_oauth.resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Resource
 from tests.support.fake_reader import READ_AT, FakeReader
@@ -32,7 +32,7 @@ def stored_account(*client_ids: str, **fields: Any) -> StoredAccount:
     """An account with these clients, which have no field but their id."""
     hashes = {client_id: hash_of(OAUTH_CLIENT, {"client_id": client_id}) for client_id in client_ids}
     return StoredAccount(
-        client_hashes=hashes,
+        clients={client: StoredClient(one, f"change {client}") for client, one in hashes.items()},
         last_changes={client: LoggedChange(f"change {client}", one) for client, one in hashes.items()},
         baselined=True,
         **fields,

@@ -11,7 +11,13 @@ import duckdb
 import pytest
 
 from cloudflare_oauth import cloudflare_oauth
-from cloudflare_oauth.inventory.stored_state import UNSURE, LoggedChange, StoredState, read_stored_state
+from cloudflare_oauth.inventory.stored_state import (
+    UNSURE,
+    LoggedChange,
+    StoredAccount,
+    StoredState,
+    read_stored_state,
+)
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, ResultInfo, faults
 from tests.support.client_settings import LIMITS
 
@@ -57,6 +63,10 @@ def stored(api: FakeApi, tmp_path: Path) -> Stored:
     return Stored(api, pipeline, db)
 
 
+def hashes_of(account: StoredAccount) -> dict[str, str]:
+    return {client_id: client.content_hash for client_id, client in account.clients.items()}
+
+
 def test_without_a_pipeline_nothing_is_stored() -> None:
     """The source compares with an empty state if it is iterated by itself."""
     assert read_stored_state(None) == StoredState()
@@ -98,7 +108,7 @@ def test_after_a_sync_the_state_equals_the_tables(stored: Stored) -> None:
     ):
         logged[account][client] = LoggedChange(*change)
     for account in (A, B):
-        assert state.account(account).client_hashes == state.account(account).known == hashes[account]
+        assert hashes_of(state.account(account)) == state.account(account).known == hashes[account]
         assert state.account(account).last_changes == logged[account]
     assert [len(hashes[account]) for account in (A, B)] == [2, 1]
     assert state.account("c" * 32).known == {}
@@ -124,9 +134,9 @@ def test_the_last_change_is_the_one_that_no_other_follows(stored: Stored) -> Non
         f"WHERE change_id NOT IN ({followed})"
     )
     assert account.last_changes == {client: LoggedChange(*change) for client, *change in ends}
-    assert account.last_changes["1"].content_hash == account.client_hashes["1"]
+    assert account.last_changes["1"].content_hash == hashes_of(account)["1"]
     assert account.last_changes["2"].content_hash is None
-    assert account.known == account.client_hashes
+    assert account.known == hashes_of(account)
 
 
 @pytest.mark.parametrize("table", ["oauth_clients", "oauth_scopes"])
@@ -143,7 +153,7 @@ def test_a_duplicated_row_is_unsure(stored: Stored, table: str) -> None:
     state = stored.read()
 
     if table == "oauth_clients":
-        assert state.account(A).client_hashes == before.account(A).client_hashes | {duplicated: UNSURE}
+        assert hashes_of(state.account(A)) == hashes_of(before.account(A)) | {duplicated: UNSURE}
         assert state.account(A).known == before.account(A).known | {duplicated: UNSURE}
     else:
         assert state.scopes == before.scopes | {duplicated: UNSURE}
@@ -182,7 +192,7 @@ def test_a_client_that_both_tables_have_lost_is_not_known(stored: Stored) -> Non
 
     account = stored.sync().account(A)
 
-    assert (account.known, account.client_hashes, list(account.last_changes)) == ({}, {}, ["1"])
+    assert (account.known, account.clients, list(account.last_changes)) == ({}, {}, ["1"])
 
 
 def test_an_account_is_baselined_once_it_was_read_completely(stored: Stored) -> None:

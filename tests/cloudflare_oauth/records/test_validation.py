@@ -55,7 +55,27 @@ def checked(**fields: Any) -> Row | Rejection:
         ),
         ({"client_id": "1", "_dlt_id": "x"}, "two fields would share the column _dlt_id"),
         ({"client_id": "1", "content_hash": "x"}, "two fields would share the column content_hash"),
-        ({"client_id": "1", "a_b": 1, "a__b": 2}, "two fields would share the column a_b"),
+        ({"client_id": "1", "a_b": 1, "aB": 2}, "two fields would share the column a_b"),
+        ({"client_id": "1", "a__b": 1, "a": {"b": 2}}, "two fields would share the column a__b"),
+        ({"client_id": "1", "a__b": [1], "a": {"b": [2]}}, "two fields would share the column a__b"),
+        ({"client_id": "1", "a__b": [1], "a": [{"b": [2]}]}, "two arrays would share the table a__b"),
+        ({"client_id": "1", "clientName": "a"}, "two fields would share the column client_name"),
+        ({"client_id": "1", "redirectUris": ["a"]}, "two fields would share the column redirect_uris"),
+        ({"client_id": "1", "client_uri_verification__status": "verified"}, "two fields would share the col"),
+        ({"client_id": "1", "new__v_text": "a"}, "two fields would share the column new__v_text"),
+        ({"client_id": "1", "change_id": "x"}, "two fields would share the column change_id"),
+        ({"client_id": "1", "new": [{"account_id": "f"}]}, "two fields would share the column account_id"),
+        ({"client_id": "1", "new": [{"clientId": "f"}]}, "two fields would share the column client_id"),
+        ({"client_id": "1", "new": [{"deep": [{"account_id": "f"}]}]}, "two fields would share the column acc"),
+        ({"client_id": "1", "new": {"in": [{"account_id": "f"}]}}, "two fields would share the column account"),
+        ({"client_id": "1", "new": [[{"client_id": "f"}]]}, "two fields would share the column client_id"),
+        ({"client_id": "1", "new": [{"a": 1, "A": 2}]}, "two fields would share the column a"),
+        ({"client_id": "1", "new": {"a": {"b": 1}, "a__b": 2}}, "two fields would share the column new__a__b"),
+        ({"client_id": "1", "new": [{"_dlt_id": "x"}]}, "two fields would share the column _dlt_id"),
+        ({"client_id": "1", "new": [{"_dlt_parent_id": "x"}]}, "two fields would share the column _dlt_par"),
+        ({"client_id": "1", "new": [{"a": {"_dlt_x": "x"}, "a___dlt_x": 1}]}, "two fields would share the"),
+        ({"client_id": "1", "new": {"\ud800": 1}}, "a field's name: half a surrogate pair"),
+        ({"client_id": "1", "new": [{"\udfff": 1}]}, "a field's name: half a surrogate pair"),
     ],
 )
 def test_an_item_that_cannot_be_loaded_is_rejected_with_a_reason(item: Any, reason: str) -> None:
@@ -189,7 +209,6 @@ A: dict[str, Any] = {"client_id": "1", "scopes": ["a", "b"], "uri": "x"}
     "same",
     [
         A | {"scopes": ["b", "a"]},
-        A | {"scopes": ["b", "a", "a"]},
         A | {"redirect_uris": []},
         A | {"redirect_uris": None},
         A | {"verification": {}},
@@ -198,7 +217,7 @@ A: dict[str, Any] = {"client_id": "1", "scopes": ["a", "b"], "uri": "x"}
     ],
 )
 def test_equivalent_documents_have_the_same_hash(same: dict[str, Any]) -> None:
-    """Order and repetition do not count, and null, absent and empty are the same."""
+    """Order does not count, and null, absent and empty are the same."""
     assert content_hash(same) == content_hash(A)
     assert changed_fields(A, same) == []
 
@@ -207,6 +226,7 @@ def test_equivalent_documents_have_the_same_hash(same: dict[str, Any]) -> None:
     ("other", "fields"),
     [
         (A | {"scopes": ["a"]}, ["scopes"]),
+        (A | {"scopes": ["a", "b", "b"]}, ["scopes"]),
         (A | {"scopes": ["a", "b", None]}, ["scopes"]),
         (A | {"uri": ""}, ["uri"]),
         (A | {"new": 0}, ["new"]),
