@@ -1,6 +1,7 @@
 """The fixtures that tests share: the fake API, the command line, a PostgreSQL server."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -14,10 +15,13 @@ from cloudflare_oauth.api.endpoint import Endpoint
 from cloudflare_oauth.api.listing import Listing, list_all
 from cloudflare_oauth.api.responses import ApiResponse
 from cloudflare_oauth_pipeline.cli.commands import app
+from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
+from cloudflare_oauth_pipeline.run.summary import Summary
+from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.client_settings import LIMITS, Get, List, settings_for
 from tests.support.commands import Done, Run
-from tests.support.warehouses import Postgres, postgres_server
+from tests.support.warehouses import DuckDB, Delta, Postgres, Sync, Warehouse, postgres_server
 
 pytest_plugins = ["tests.support.pages"]
 
@@ -106,3 +110,41 @@ def server() -> Iterator[Postgres]:
     """A PostgreSQL server, and its first database; tests make databases of their own in it."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    """Syncs into a warehouse, each time from a new machine."""
+    machines = count()
+
+    def synced(warehouse: Warehouse) -> Summary:
+        for name, value in warehouse.environment.items():
+            monkeypatch.setenv(name, value)
+        target = Target(
+            destination=warehouse.destination, pipelines_dir=tmp_path / f"machine-{next(machines)}"
+        )
+        return sync(target, settings_for(api))
+
+    return synced
+
+
+def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
+    if request.param == "duckdb":
+        return DuckDB(folder / "clients.duckdb")
+    if request.param == "filesystem":
+        # A difficult name, because the libraries in between quote paths in different ways.
+        return Delta(folder / "a folder of 100% Ω")
+    server: Postgres = request.getfixturevalue("server")
+    return server.emptied(folder.name)
+
+
+@pytest.fixture(params=["postgres", "filesystem"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """Each of the destinations but DuckDB in turn, empty."""
+    return _warehouse(request, tmp_path)
+
+
+@pytest.fixture(params=["duckdb", "postgres", "filesystem"])
+def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """Each of the destinations in turn, empty."""
+    return _warehouse(request, tmp_path)

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import duckdb
 import psycopg2
 from deltalake import DeltaTable
+
+from cloudflare_oauth_pipeline.run.summary import Summary
 
 DATASET = "cloudflare"
 # These differ in every run of the same data, and between destinations.
@@ -173,3 +175,7 @@ class Delta(Warehouse):
         copy = self.folder.with_name(name)
         shutil.copytree(self.folder, copy)
         return type(self)(copy)
+
+
+Sync = Callable[[Warehouse], Summary]
+"""Syncs into a warehouse, each time from a new machine."""

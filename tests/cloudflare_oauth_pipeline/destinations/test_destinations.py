@@ -52,35 +52,6 @@ def change_everything(organisation: Organisation) -> None:
     )
 
 
-Sync = Callable[[Warehouse], Summary]
-
-
-@pytest.fixture
-def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
-    """Syncs into a warehouse, each time from a new machine."""
-    machines = count()
-
-    def synced(warehouse: Warehouse) -> Summary:
-        for name, value in warehouse.environment.items():
-            monkeypatch.setenv(name, value)
-        target = Target(
-            destination=warehouse.destination, pipelines_dir=tmp_path / f"machine-{next(machines)}"
-        )
-        return sync(target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, limits=LIMITS))
-
-    return synced
-
-
-@pytest.fixture(params=["postgres", "filesystem"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    """Each of the destinations in turn, empty."""
-    if request.param == "filesystem":
-        # A difficult name, because the libraries in between quote paths in different ways.
-        return Delta(tmp_path / "a folder of 100% Ω")
-    server: Postgres = request.getfixturevalue("server")
-    return server.emptied(tmp_path.name)
-
-
 def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     api: FakeApi, synced: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
