@@ -73,3 +73,8 @@ def copied_program(folder: Path, edits: Mapping[str, tuple[str, str]]) -> Progra
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
         file.write_text(text.replace(old, new), "utf-8")
     return Program((folder / "sources", folder / "pipelines"))
+
+
+def this_program() -> Program:
+    """This program, as it is."""
+    return Program((ROOT / "sources", ROOT / "pipelines"))

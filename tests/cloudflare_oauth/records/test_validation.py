@@ -66,11 +66,20 @@ def checked(**fields: Any) -> Row | Rejection:
         ({"client_id": "1", "change_id": "x"}, "two fields would share the column change_id"),
         ({"client_id": "1", "new": [{"account_id": "f"}]}, "two fields would share the column account_id"),
         ({"client_id": "1", "new": [{"clientId": "f"}]}, "two fields would share the column client_id"),
-        ({"client_id": "1", "new": [{"deep": [{"account_id": "f"}]}]}, "two fields would share the column acc"),
-        ({"client_id": "1", "new": {"in": [{"account_id": "f"}]}}, "two fields would share the column account"),
+        (
+            {"client_id": "1", "new": [{"deep": [{"account_id": "f"}]}]},
+            "two fields would share the column acc",
+        ),
+        (
+            {"client_id": "1", "new": {"in": [{"account_id": "f"}]}},
+            "two fields would share the column account",
+        ),
         ({"client_id": "1", "new": [[{"client_id": "f"}]]}, "two fields would share the column client_id"),
         ({"client_id": "1", "new": [{"a": 1, "A": 2}]}, "two fields would share the column a"),
-        ({"client_id": "1", "new": {"a": {"b": 1}, "a__b": 2}}, "two fields would share the column new__a__b"),
+        (
+            {"client_id": "1", "new": {"a": {"b": 1}, "a__b": 2}},
+            "two fields would share the column new__a__b",
+        ),
         ({"client_id": "1", "new": [{"_dlt_id": "x"}]}, "two fields would share the column _dlt_id"),
         ({"client_id": "1", "new": [{"_dlt_parent_id": "x"}]}, "two fields would share the column _dlt_par"),
         ({"client_id": "1", "new": [{"a": {"_dlt_x": "x"}, "a___dlt_x": 1}]}, "two fields would share the"),

@@ -27,7 +27,9 @@ def stored(warehouse: Warehouse, table: str, name: str) -> dict[str, Values]:
 
 def rejected(warehouse: Warehouse) -> dict[str, str]:
     """The reasons why clients were rejected, by client."""
-    return {json.loads(row["document"])["client_id"]: row["reason"] for row in warehouse.rows("rejected_rows")}
+    return {
+        json.loads(row["document"])["client_id"]: row["reason"] for row in warehouse.rows("rejected_rows")
+    }
 
 
 VALUES: list[tuple[Any, Any, str]] = [
@@ -152,7 +154,9 @@ def test_what_a_destination_cannot_hold_is_known_before_the_load(
         assert {row["client_id"] for row in any_warehouse.rows("oauth_clients")} == {"good", "other account"}
 
 
-def test_a_table_never_gets_more_columns_than_it_may(api: FakeApi, synced: Sync, server: Any, tmp_path: Any) -> None:
+def test_a_table_never_gets_more_columns_than_it_may(
+    api: FakeApi, synced: Sync, server: Any, tmp_path: Any
+) -> None:
     """Many clients with some fields each are as much as one with many."""
     warehouse = server.emptied(tmp_path.name)
     for client in range(10):
