@@ -21,7 +21,7 @@ from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.client_settings import LIMITS, Get, List, settings_for
 from tests.support.commands import Done, Run
-from tests.support.warehouses import DuckDB, Delta, Postgres, Sync, Warehouse, postgres_server
+from tests.support.warehouses import Delta, DuckDB, Postgres, Sync, Warehouse, postgres_server
 
 pytest_plugins = ["tests.support.pages"]
 

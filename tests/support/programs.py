@@ -1,4 +1,4 @@
-"""Other versions of this program, to be run beside it: the last release, and copies with a few words changed."""
+"""Other versions of this program: the last release, and copies with a few words changed."""
 
 import json
 import os

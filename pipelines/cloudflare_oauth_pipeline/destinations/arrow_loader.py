@@ -62,7 +62,7 @@ def extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
 
 
 def tables_of_other_types(stored: StoredTables) -> set[str]:
-    """The root tables with a declared column that the dataset has with another type, or whose arrays have one.
+    """The root tables of which the dataset has a declared column with another type, or their arrays do.
 
     An earlier release has learned it as an undeclared field. dlt knows where its values go.
     """

@@ -4,21 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudflare_oauth import Limits, SyncSettings
-from cloudflare_oauth_pipeline.destinations.target import Target
+from cloudflare_oauth import Limits
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import error
-from cloudflare_oauth_pipeline.run.summary import Summary
-from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.commands import TESTS_ON_PATH, Run
-from tests.support.warehouses import Delta, DuckDB, Postgres, Warehouse
+from tests.support.warehouses import Delta, DuckDB, Sync, Warehouse
 
 KILLED_SYNC = ("-m", "tests.support.killed_sync")
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)

@@ -1,4 +1,4 @@
-"""Two machines sync one account into one dataset at the same time: the newer reading wins, and the log stays a chain."""
+"""Two machines sync one account into one dataset at once: the newer reading wins, and the log never forks."""
 
 import threading
 from collections import Counter
@@ -98,7 +98,7 @@ def test_the_older_reading_never_wins(
     tmp_path: Path,
     meanwhile: Callable[[Organisation], None],
 ) -> None:
-    """Another machine reads and loads later changes before this one loads: this one reads the account again."""
+    """Another machine reads and loads later changes before this one loads: this one reads again."""
     organisation = api.organisation
     for name in ("renamed", "deleted", "changed back", "same"):
         organisation.add(A, client_id=name, client_name="old", scopes=["a", "b"])
@@ -225,7 +225,7 @@ def test_syncs_of_different_accounts_do_not_wait_for_each_other(
 def test_overlapping_syncs_of_a_moving_organisation_end_exact(
     api: FakeApi, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """Three machines, ten rounds, changes all the time; the last sync alone ends exact, and the log never forks."""
+    """Three machines, ten rounds, changes all the time; one last sync ends exact, and the log never forks."""
     for account in (A, B):
         for number in range(30):
             api.organisation.add(account, client_id=f"{number}", client_name="0", scopes=["a", "b"])

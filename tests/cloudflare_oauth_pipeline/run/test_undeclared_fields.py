@@ -1,9 +1,7 @@
-"""Fields that the API adds tomorrow: stored as they were sent, on every destination, or rejected row by row."""
+"""Fields that the API adds tomorrow: stored as they were sent, or rejected row by row."""
 
 import json
 from typing import Any
-
-import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FakeApi, account_id
 from tests.support.warehouses import Sync, Warehouse

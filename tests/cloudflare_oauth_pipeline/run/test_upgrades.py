@@ -1,4 +1,4 @@
-"""Releases follow each other, forwards and backwards, on one dataset: nothing is lost, nothing logged by mistake."""
+"""Releases follow each other, forwards and backwards: nothing is lost, and nothing logged by mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def without_versions(content: dict[str, Any]) -> dict[str, Any]:
 def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     api: FakeApi, synced: Sync, any_warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """No change is logged, no row is lost, and the next sync writes nothing; true changes are logged as ever."""
+    """No change is logged, no row is lost, the next sync writes nothing; true changes are logged as ever."""
     fill(api)
     old = released_program(tmp_path / "old")
     home = tmp_path / "home"
@@ -143,7 +143,7 @@ def test_what_one_release_has_learned_no_other_forgets(
 def test_a_learned_field_may_be_declared_later(
     api: FakeApi, any_warehouse: Warehouse, tmp_path: Path, data_type: str
 ) -> None:
-    """The column keeps the type that it has; values of the declared type stand beside it, as they were sent."""
+    """The column keeps the type that it has; values of the declared type stand beside it."""
     first, second = this_program(), declaring(tmp_path / "second", data_type)
     learned = {"text": "2026-06-03T00:00:00Z", "bigint": 5, "timestamp": "2026-06-03T00:00:00Z"}[data_type]
     api.organisation.add(A, client_id="1", extra=learned)
