@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .stored_state import StoredState
 
 NAMED_IN_A_MESSAGE = 5
+NAMED_DROPPED_FIELDS = 10
 
 Rows = dict[str, list[JSON]]
 
@@ -51,6 +52,8 @@ class Inventory:
         self.observed_at = settings.observed_at or now
         # Added to the times at which accounts are read, for a sync that plays another day.
         self.clock_shift = self.observed_at - now
+        # Fields that may hold secrets, by table and name.
+        self.dropped: set[str] = set()
         self.resume_since = now - settings.resume_within if settings.resume_within else None
 
     def take(self, on_listed: Callable[[], None] = lambda: None) -> Generator[Rows, None, None]:
@@ -78,6 +81,7 @@ class Inventory:
         for reading in readings:
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
+        self._say_what_was_dropped()
 
     def _to_resume(self, account_ids: list[str]) -> list[str]:
         if self.resume_since is None:
@@ -97,6 +101,7 @@ class Inventory:
     def _listed(self) -> tuple[list[str], Rows]:
         """The accounts that the credentials see."""
         listing = self.reader.begin(ACCOUNT, self.stored.accounts)()
+        self._note_dropped("accounts", listing)
         if not listing.rows:
             raise CloudflareError(
                 'the credentials see no account: grant "Account Settings Read", or name the accounts'
@@ -138,6 +143,7 @@ class Inventory:
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
+        self._note_dropped("oauth_scopes", listing)
         rows, rejections = listing.rows, listing.rejections
         if rejections:
             self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
@@ -151,6 +157,7 @@ class Inventory:
         if isinstance(reading.outcome, CloudflareError):
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
         listing = reading.outcome
+        self._note_dropped("oauth_clients", listing)
         rejections = listing.rejections
         diff = diff_account(
             reading.account_id,
@@ -228,6 +235,16 @@ class Inventory:
             if rejection_id not in self.stored.rejections
         ]
 
+    def _note_dropped(self, table: str, listing: CheckedListing) -> None:
+        self.dropped.update(f"{table}.{name}" for name in listing.dropped)
+
+    def _say_what_was_dropped(self) -> None:
+        if self.dropped:
+            self._warn(
+                f"fields that may hold secrets were dropped: {_some(self.dropped, NAMED_DROPPED_FIELDS)}",
+                partial=False,
+            )
+
     def _warn(self, message: str, *, partial: bool = True) -> None:
         self.observer(events.Warned(message, partial))
 
@@ -271,7 +288,7 @@ def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Reject
     return {"status": "complete"}
 
 
-def _some(names: Collection[str]) -> str:
-    named = sorted(names)[:NAMED_IN_A_MESSAGE]
+def _some(names: Collection[str], at_most: int = NAMED_IN_A_MESSAGE) -> str:
+    named = sorted(names)[:at_most]
     more = len(names) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

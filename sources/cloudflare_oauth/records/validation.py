@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .canonical import JSON, content_hash, json_text
-from .redaction import redacted
+from .redaction import redacted, without_nameless_values
 from .tables import CLIENT_FACTS, DELETED, Column
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -64,15 +64,25 @@ class RowType:
         objects = frozenset(name.split("__")[0] for name in types if "__" in name)
         return cls(key, types, arrays, objects, objects | arrays | types.keys())
 
-    def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
+    def check(
+        self,
+        item: Any,
+        stored_hashes: Mapping[str, str] = MappingProxyType({}),
+        dropped: set[str] | None = None,
+    ) -> Row | Rejection:
         """Redact an item, then turn it into a row, or say why it cannot be loaded.
 
         Args:
             stored_hashes: content hashes of the stored rows, by key; an item with the same content is not
                 typed again.
+            dropped: receives the names of the fields that were dropped, as in `redacted`.
         """
         try:
-            document = redacted(item)
+            document = redacted(item, dropped)
+            if not isinstance(document, dict):
+                return Rejection(
+                    json.dumps(without_nameless_values(document)), f"not an object but {_kind(document)}"
+                )
         except RecursionError:
             return Rejection("null", "nested too deeply")
         try:
@@ -85,9 +95,7 @@ class RowType:
         except RecursionError:
             return Rejection("null", "nested too deeply")
 
-    def _row(self, document: Any, stored_hashes: Mapping[str, str]) -> Row:
-        if not isinstance(document, dict):
-            raise _UnfitError(f"not an object but {_kind(document)}")
+    def _row(self, document: JSON, stored_hashes: Mapping[str, str]) -> Row:
         key = document.get(self.key)
         if not isinstance(key, str) or not key:
             raise _UnfitError(f"no {self.key}")
