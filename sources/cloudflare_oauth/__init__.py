@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NotFoundError,
         RequestFailedError,
     )
+    from .masking import masked
     from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
     from .source import cloudflare_oauth, inventory_source
 
@@ -55,6 +56,7 @@ __all__ = [
     "events",
     "inventory_source",
     "is_loopback",
+    "masked",
     "resolve_settings",
     "resolve_settings_without_dlt",
     "resources",
@@ -65,6 +67,7 @@ __all__ = [
 _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
     "dlt_schema": ("create_tables", "declared_schema"),
+    "masking": ("masked",),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
     "source": ("cloudflare_oauth", "inventory_source"),
 }

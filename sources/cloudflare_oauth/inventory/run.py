@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import events
 from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
 from ..reading import AccountReading, CheckedListing, Reader
-from ..records import DELETED, JSON, Rejection, Row, load_bundled_lists, text_hash
+from ..records import DELETED, JSON, MOST_NAMES, Rejection, Row, load_bundled_lists, text_hash
 from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE
 from ..settings import SyncSettings
 from .diff import AccountDiff, diff_account
@@ -236,7 +236,9 @@ class Inventory:
         ]
 
     def _note_dropped(self, table: str, listing: CheckedListing) -> None:
-        self.dropped.update(f"{table}.{name}" for name in listing.dropped)
+        # The more there are, the less their exact number says.
+        if len(self.dropped) < MOST_NAMES:
+            self.dropped.update(f"{table}.{name}" for name in listing.dropped)
 
     def _say_what_was_dropped(self) -> None:
         if self.dropped:

@@ -1,7 +1,8 @@
 """From an item that the API sent to a row that can be loaded; pure functions, without network or dlt.
 
 tables       the tables and their columns, with types and descriptions
-redaction    removes what looks like a secret
+redaction    removes what may be a secret
+secret_names which names say so
 canonical    the canonical form of a document, and its hash
 validation   an item becomes a typed row, or is rejected with a reason
 enrichment   columns that SQL could not compute, such as the registrable domain of a URI
@@ -9,7 +10,7 @@ enrichment   columns that SQL could not compute, such as the registrable domain 
 
 from .canonical import JSON, changed_fields, content_hash, json_text, text_hash
 from .enrichment import ELEMENT_FACTS, change_facts, client_facts, load_bundled_lists, with_element_facts
-from .redaction import redacted
+from .redaction import MOST_NAMES, redacted
 from .tables import (
     ACCOUNTS,
     ARRAYS,
@@ -32,6 +33,7 @@ __all__ = [
     "ELEMENT_COLUMNS",
     "ELEMENT_FACTS",
     "JSON",
+    "MOST_NAMES",
     "OAUTH_CLIENTS",
     "OAUTH_CLIENT_CHANGES",
     "OAUTH_SCOPES",

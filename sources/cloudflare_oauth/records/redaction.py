@@ -7,6 +7,7 @@ from .secret_names import is_secret_name
 
 # Names come from outside and may be of any length and number.
 LONGEST_NAME = 60
+LONGEST_PATH = 120
 MOST_NAMES = 1_000
 
 _TEXTS = frozenset({str})
@@ -71,7 +72,8 @@ def _as_text(path: Path) -> str:
         path, name = path
         # `repr` escapes what cannot be printed.
         names.append(repr(name[:LONGEST_NAME])[1:-1] + ("…" if len(name) > LONGEST_NAME else ""))
-    return ".".join(reversed(names))
+    text = ".".join(reversed(names))
+    return text if len(text) <= LONGEST_PATH else "…" + text[-LONGEST_PATH:]
 
 
 @lru_cache(maxsize=4096)

@@ -27,12 +27,13 @@ _LAST_WORDS = frozenset({"auth", "authentication"})
 _LAST_LETTERS = ("key", "keys", "pass", "pwd")
 
 _PARTS = (
-    "accesscode accessid activationcode apikey authcode authentication authheader authorisation authorization "
-    "authtoken backupcode bearer certificate clientkey codeverifier connectionstring connectionuri "
-    "connectionurl connstr cookie credential databaseuri databaseurl devicecode dburi dburl encryptionkey hmac hookurl "
-    "invitationcode invitecode jdbc jsessionid loginlink magiclink passcode passkey passphrase passwd password "
-    "passwort phpsessid privatekey privatepem pwd recoverycode recoveryphrase resetlink secret securitycode sessid sessionid "
-    "sessionkey signature signedurl sshkey token usercode verificationcode webhook".split()
+    "accesscode accessid accesskey activationcode apikey assertion authcode authentication authheader "
+    "authorisation authorization authtoken backupcode basicauth bearer certificate ciphertext clientkey "
+    "connectionstring connectionuri connectionurl connstr cookie credential databaseuri databaseurl dburi dburl "
+    "devicecode encrypted encryptionkey githubpat hmac hookurl "
+    "invitationcode invitecode jdbc jsessionid keyfile keypair keystore loginlink magiclink passcode passkey passphrase passwd password "
+    "passwort phpsessid privatekey privatepem pwd recoverycode recoveryphrase resetlink secret securityanswer securitycode seedphrase sessid sessionid "
+    "sessionkey signature signedurl sshkey token usercode verificationcode verifier webhook".split()
 )
 
 # Longer words that contain one of the above and mean something else.
