@@ -75,7 +75,8 @@ def test_what_the_text_itself_calls_a_secret_is_masked(text: str, shown: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "the token has expired", "see https://example.com/a:b", "Bearer is no basic", "a@b.c: d", "***"]
+    "text",
+    ["", "the token has expired", "see https://example.com/a:b", "Bearer is no basic", "a@b.c: d", "***"],
 )
 def test_everything_else_is_kept(text: str) -> None:
     """A text that only speaks of secrets stays as it is."""

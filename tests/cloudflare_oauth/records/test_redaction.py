@@ -119,8 +119,18 @@ def test_a_secrets_name_is_recognised_in_any_spelling() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["accesstoken", "APIKEY", "sEcReT", "s.e.c.r.e.t", "pass_word", "sécret", "𝐬𝐞𝐜𝐫𝐞𝐭", "connect.sid", "PHPSESSID"]
-    + ["secret2at", "client_secret_at_2", "token_lifetime_seconds", "password_policy", "userPwd", "dbpass"]
+    [
+        "accesstoken",
+        "APIKEY",
+        "sEcReT",
+        "s.e.c.r.e.t",
+        "pass_word",
+        "sécret",
+        "𝐬𝐞𝐜𝐫𝐞𝐭",
+        "connect.sid",
+        "PHPSESSID",
+    ]
+    + ["secretat", "client_secret_at_2", "token_lifetime_seconds", "password_policy", "userPwd", "dbpass"]
     + ["aws.secret.access.key", "X-Amz-Security-Token", "public_key_secret", "token_endpoint_token", "JWTs"],
 )
 def test_in_doubt_a_name_is_a_secrets(name: str) -> None:
@@ -144,7 +154,12 @@ def test_declared_fields_are_kept() -> None:
 def test_the_names_of_what_was_dropped_are_told() -> None:
     """With the fields around them; what is dropped whole is told once; never a value."""
     dropped: set[str] = set()
-    document = {"a": [{"apiKey": "hush"}, {"b": {"token": 7}}], "secrets": {"pin": 1}, "pwd": None, "otp": True}
+    document = {
+        "a": [{"apiKey": "hush"}, {"b": {"token": 7}}],
+        "secrets": {"pin": 1},
+        "pwd": None,
+        "otp": True,
+    }
 
     redacted(document, dropped)
 

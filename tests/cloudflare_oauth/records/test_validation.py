@@ -76,7 +76,14 @@ def nested(value: Any) -> Any:
 
 def test_a_rejected_row_is_stored_without_its_secrets() -> None:
     """Promise 10 holds for rejected rows, too, whatever they are."""
-    items = ["hush", ["hush"], [["hush", 7]], [{"token": "hush"}], {"token": "hush"}, {"a": nested({"pin": "hush"})}]
+    items = [
+        "hush",
+        ["hush"],
+        [["hush", 7]],
+        [{"token": "hush"}],
+        {"token": "hush"},
+        {"a": nested({"pin": "hush"})},
+    ]
     for item in items:
         found = OAUTH_CLIENT.row_type.check(item)
         assert isinstance(found, Rejection)
