@@ -19,7 +19,7 @@ _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz
 # What may continue a token, or an encoded form of it, beyond the run that gave it away.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=%-]*")
 # Every repetition is bounded, so that no text takes long.
-_SECRET_WORDS = r"(?:passw|pwd|secret|token|api_?key|credential|sslkey)[\w.-]{0,40}"
+_NAME = r"(?:passw|pwd|secret|token|api_?key|credential|sslkey)[\w.-]{0,40}"
 _VALUE = r"""(?:"[^"]*"?|'[^']*'?|[^\s,;&"']+)"""
 # Secrets that are told by what stands before them.
 _TOLD = (
@@ -28,8 +28,8 @@ _TOLD = (
     # The password in a URL, which may contain `@` and `/`.
     (re.compile(r"(://[^\s:/@]{0,300}:)\S{1,300}(?=@)"), rf"\1{MASK}"),
     # `password=…`, `"token": "…"`
-    (re.compile(rf"({_SECRET_WORDS}[\"']?\s*=\s*){_VALUE}", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(rf"({_SECRET_WORDS}[\"']\s*:\s*){_VALUE}", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(rf"({_NAME}[\"']?\s*=\s*){_VALUE}", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(rf"({_NAME}[\"']\s*:\s*){_VALUE}", re.IGNORECASE), rf"\1{MASK}"),
 )
 
 
@@ -80,6 +80,9 @@ def _widened(text: str, begin: int, stop: int, least: int) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def _parts(secret: str, size: int) -> frozenset[str]:
     """Everything of this size that occurs in a form of the secret, in lower case."""
+    if size < SHORTEST_RUN:
+        # A form's parts of this size would be parts of many words.
+        return frozenset({secret.translate(_LOWER)})
     return frozenset(
         form[start : start + size]
         for form in (one.translate(_LOWER) for one in _forms(secret))
@@ -94,7 +97,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     yield html.escape(secret)
     yield secret.encode().hex()
-    # What stands before it, such as an e-mail address, shifts the letters of Base64; the first are not its own.
+    # What stands before it, such as an e-mail address, shifts the letters of Base64.
     for shift, mixed in enumerate((0, 2, 3)):
         encoded = base64.b64encode(bytes(shift) + secret.encode()).decode().rstrip("=")[mixed:-1]
         yield encoded

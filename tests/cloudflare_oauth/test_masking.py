@@ -86,6 +86,7 @@ def test_everything_else_is_kept(text: str) -> None:
 def test_a_short_secret_is_masked_where_it_stands_whole() -> None:
     """Parts of it would be parts of many words."""
     assert masked("a short key, sho", ["short"]) == "a *** key, sho"
+    assert masked("pen and ink", ["en", "k"]) == "p*** and in***"
 
 
 @pytest.mark.parametrize(

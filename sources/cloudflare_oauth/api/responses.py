@@ -103,8 +103,8 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
         )
     if status == 403 and envelope is None:
         raise ForbiddenError(
-            f"{subject}: refused (403) by something that is not Cloudflare's API: {_shape(response, secrets)}; "
-            "look for a proxy or a firewall in between",
+            f"{subject}: refused (403) by something that is not Cloudflare's API: "
+            f"{_shape(response, secrets)}; look for a proxy or a firewall in between",
             http_status=status,
         )
     if status == 403:

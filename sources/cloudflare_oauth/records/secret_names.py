@@ -1,9 +1,9 @@
 """Decides by a field's name alone whether its value may be a secret; in doubt it may.
 
-A name is split into words, in whatever style it is written. It is a secret's if one of its words is (`_WORDS`),
-ends as secrets do (`_LAST_LETTERS`), or if the words, written as one, contain what only secrets' names contain
-(`_PARTS`, for names such as `clientsecret` and `pass_word`). What only describes a secret ends in one of
-`_DESCRIBING`, or is one of the few known phrases of `_PUBLIC`.
+A name is split into words, in whatever style it is written. It is a secret's if one of its words is
+(`_WORDS`), or ends as secrets do (`_LAST_LETTERS`), or if the words, written as one, contain what only
+secrets' names contain (`_PARTS`, for names such as `clientsecret` and `pass_word`). What only describes a
+secret ends in one of `_DESCRIBING`, or is one of the few known phrases of `_PUBLIC`.
 """
 
 import re
@@ -16,32 +16,45 @@ _WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+"
 
 _DESCRIBING = frozenset({"at", "ttl", "lifetime", "alg", "method", "count"})
 
-_WORDS = frozenset(
-    "answer apikey assertion authn authz bearer cert certificate cipher ciphertext cookie cred credential crypt "
-    "csrf cvc cvv decrypted dsn encrypted hmac hotp jwe jwk jws jwt key keychain keyfile keypair keyring "
-    "keystore keytab kubeconfig macaroon mfa mnemonic netrc nonce otp pass passcode passkey passphrase passwd "
-    "password pat pem pepper pfx pgp pin pkcs plaintext presigned psk puk pw pwd salt sas secret seed sess "
-    "session sid sig signature ssh ssn token totp truststore tfa twofa verifier webhook xsrf".split()
+
+def _each(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_WORDS = _each(
+    """
+    answer apikey assertion authn authz bearer cert certificate cipher ciphertext cookie cred credential
+    crypt csrf cvc cvv decrypted dsn encrypted hmac hotp jwe jwk jws jwt key keychain keyfile keypair
+    keyring keystore keytab kubeconfig macaroon mfa mnemonic netrc nonce otp pass passcode passkey
+    passphrase passwd password pat pem pepper pfx pgp pin pkcs plaintext presigned psk puk pw pwd salt
+    sas secret seed sess session sid sig signature ssh ssn tfa token totp truststore twofa verifier
+    webhook xsrf
+    """
 )
 _LAST_WORDS = frozenset({"auth", "authentication"})
 _LAST_LETTERS = ("key", "keys", "pass", "pwd")
 
-_PARTS = (
-    "accesscode accessid accesskey activationcode apikey assertion authcode authentication authheader "
-    "authorisation authorization authtoken backupcode basicauth bearer certificate ciphertext clientkey "
-    "connectionstring connectionuri connectionurl connstr cookie credential databaseuri databaseurl dburi dburl "
-    "devicecode encrypted encryptionkey githubpat hmac hookurl "
-    "invitationcode invitecode jdbc jsessionid keyfile keypair keystore loginlink magiclink passcode passkey passphrase passwd password "
-    "passwort phpsessid privatekey privatepem pwd recoverycode recoveryphrase resetlink secret securityanswer securitycode seedphrase sessid sessionid "
-    "sessionkey signature signedurl sshkey token usercode verificationcode verifier webhook".split()
+_PARTS = _each(
+    """
+    accesscode accessid accesskey activationcode apikey assertion authcode authentication authheader
+    authorisation authorization authtoken backupcode basicauth bearer certificate ciphertext clientkey
+    connectionstring connectionuri connectionurl connstr cookie credential databaseuri databaseurl dburi
+    dburl devicecode encrypted encryptionkey githubpat hmac hookurl invitationcode invitecode jdbc
+    jsessionid keyfile keypair keystore loginlink magiclink passcode passkey passphrase passwd password
+    passwort phpsessid privatekey privatepem pwd recoverycode recoveryphrase resetlink secret
+    securityanswer securitycode seedphrase sessid sessionid sessionkey signature signedurl sshkey token
+    usercode verificationcode verifier webhook
+    """
 )
 
 # Longer words that contain one of the above and mean something else.
-_HARMLESS = frozenset(
-    "secretariat secretariats secretaries secretary tokenization tokenize tokenized tokenizer "
-    "donkey donkeys hockey jockey keyboard keyboards keyframe keyframes keynote keynotes keypad keystroke "
-    "keystrokes keyword keywords lackey monkey monkeys pubkey publickey turkey whiskey "
-    "bypass compass encompass overpass surpass trespass underpass".split()
+_HARMLESS = _each(
+    """
+    bypass compass donkey donkeys encompass hockey jockey keyboard keyboards keyframe keyframes keynote
+    keynotes keypad keystroke keystrokes keyword keywords lackey monkey monkeys overpass pubkey
+    publickey secretariat secretariats secretaries secretary surpass tokenization tokenize tokenized
+    tokenizer trespass turkey underpass whiskey
+    """
 )
 # Metadata of OAuth clients and servers that is public by its definition (RFC 7591, RFC 8414).
 _PUBLIC = (

@@ -518,7 +518,7 @@ def test_sync_ids_sort_in_the_order_they_were_made() -> None:
 
 
 def test_the_names_of_dropped_fields_are_said_once_a_sync() -> None:
-    """Over all accounts and tables, with the fields around them, never their values; the sync stays complete."""
+    """Over all accounts and tables, with the fields around them, never their values; it is no problem."""
     client = {"client_id": "1", "client_secret_v2": "hush", "nested": [{"apiKey": 7}]}
     reader = FakeReader(
         accounts=[{"id": A, "pin": "hush"}, {"id": B}],

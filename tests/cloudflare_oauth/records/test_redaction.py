@@ -126,12 +126,21 @@ def test_a_secrets_name_is_recognised_in_any_spelling() -> None:
         "s.e.c.r.e.t",
         "pass_word",
         "sécret",
-        "𝐬𝐞𝐜𝐫𝐞𝐭",
+        "\U0001d42c\U0001d41e\U0001d41c\U0001d42b\U0001d41e\U0001d42d",
         "connect.sid",
         "PHPSESSID",
-    ]
-    + ["secretat", "client_secret_at_2", "token_lifetime_seconds", "password_policy", "userPwd", "dbpass"]
-    + ["aws.secret.access.key", "X-Amz-Security-Token", "public_key_secret", "token_endpoint_token", "JWTs"],
+        "secretat",
+        "client_secret_at_2",
+        "token_lifetime_seconds",
+        "password_policy",
+        "userPwd",
+        "dbpass",
+        "aws.secret.access.key",
+        "X-Amz-Security-Token",
+        "public_key_secret",
+        "token_endpoint_token",
+        "JWTs",
+    ],
 )
 def test_in_doubt_a_name_is_a_secrets(name: str) -> None:
     """Odd spellings, and words about a secret that say too little, count as one."""

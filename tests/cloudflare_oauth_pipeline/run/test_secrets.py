@@ -222,7 +222,5 @@ def test_no_part_of_an_echoed_token_is_written(api: FakeApi, tmp_path: Path) -> 
     shown = {f"output {number}": done.stdout + done.stderr for number, done in enumerate(outputs)}
     shown |= {name: text.decode("latin-1") for name, text in written(tmp_path, warehouse).items()}
     lower = {name: text.lower() for name, text in shown.items()}
-    assert {name: [part for part in parts if part in text] for name, text in lower.items()} == dict.fromkeys(
-        lower, []
-    )
+    assert [(name, part) for name, text in lower.items() for part in parts if part in text] == []
     assert "***" in shown["account_syncs"]
