@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NotFoundError,
         RequestFailedError,
     )
+    from .masking import masked
     from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
     from .source import cloudflare_oauth, inventory_source
 
@@ -56,6 +57,7 @@ __all__ = [
     "events",
     "inventory_source",
     "is_loopback",
+    "masked",
     "read_stored_tables",
     "resolve_settings",
     "resolve_settings_without_dlt",
@@ -67,6 +69,7 @@ __all__ = [
 _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
     "dlt_schema": ("StoredTables", "create_tables", "declared_schema", "read_stored_tables"),
+    "masking": ("masked",),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
     "source": ("cloudflare_oauth", "inventory_source"),
 }

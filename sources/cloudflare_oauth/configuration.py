@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigurationError
+from .masking import masked
 from .settings import Credentials, SyncSettings
 
 _DLT_SECTION = "sources.cloudflare_oauth"
@@ -134,7 +135,7 @@ def _readable() -> Iterator[None]:
         yield
     except ConfigProviderException as error:
         raise ConfigurationError(
-            f"dlt's configuration cannot be read: {' '.join(str(error).split())}"
+            f"dlt's configuration cannot be read: {' '.join(masked(str(error)).split())}"
         ) from None
 
 

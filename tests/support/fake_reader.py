@@ -74,10 +74,12 @@ class FakeReader:
             yield AccountReading(account_id, outcome, 2, 1, 0.1234567, *READ_AT)
 
     def _checked(self, resource: Resource, items: Items, known: Hashes, name: str) -> CheckedListing:
-        checked = [resource.row_type.check(item, known) for item in items]
+        dropped: set[str] = set()
+        checked = [resource.row_type.check(item, known, dropped) for item in items]
         return CheckedListing(
             [item for item in checked if isinstance(item, Row)],
             [item for item in checked if isinstance(item, Rejection)],
             self.problems.get(name),
             len(items),
+            frozenset(dropped),
         )

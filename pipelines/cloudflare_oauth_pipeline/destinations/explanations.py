@@ -8,7 +8,7 @@ from dlt.common.configuration.exceptions import ConfigurationException as DltCon
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
 
-from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, DestinationError
+from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, DestinationError, masked
 
 from .target import Target
 
@@ -37,7 +37,10 @@ def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[Non
             # Raised by the source while dlt was extracting.
             if isinstance(cause, CloudflareOAuthError | KeyboardInterrupt):
                 raise cause from None
-        raise _explanation(target, error, explain) from error
+        explanation = _explanation(target, error, explain)
+        # A traceback shows the causes, too.
+        shows_secret = any(masked(str(cause)) != str(cause) for cause in causes(error))
+        raise explanation from (None if shows_secret else error)
 
 
 def _explanation(target: Target, error: BaseException, explain: Explain) -> CloudflareOAuthError:
@@ -49,7 +52,7 @@ def _explanation(target: Target, error: BaseException, explain: Explain) -> Clou
                 return ConfigurationError(f"--destination {name!r} is not a destination dlt knows.")
             case ConfigProviderException():
                 return ConfigurationError(
-                    f"dlt's configuration cannot be read: {' '.join(str(cause).split())}"
+                    f"dlt's configuration cannot be read: {' '.join(masked(str(cause)).split())}"
                 )
             case DltConfigurationException():
                 return ConfigurationError(
@@ -76,5 +79,5 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in masked(str(error)).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:LONGEST_REASON]

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudflare_oauth import ConfigurationError
+from cloudflare_oauth import ConfigurationError, masked
 
 DEFAULT_DB = Path("cloudflare_oauth.duckdb")
 DEFAULT_DATASET = "cloudflare"
@@ -98,5 +98,5 @@ def _is_configured(destination: str) -> bool:
         return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
     except ConfigProviderException as error:
         raise ConfigurationError(
-            f"dlt's configuration cannot be read: {' '.join(str(error).split())}"
+            f"dlt's configuration cannot be read: {' '.join(masked(str(error)).split())}"
         ) from None

@@ -14,10 +14,11 @@ import tenacity
 
 from .. import events
 from ..errors import NotFoundError, RequestFailedError
+from ..masking import masked
 from ..settings import SyncSettings, is_loopback
 from .endpoint import Endpoint
 from .rate_limit import SHORTEST_WAIT_SECONDS, RateLimit, RateLimitError
-from .responses import ApiResponse, TemporaryError, checked, retry_after_seconds
+from .responses import LONGEST_REASON, ApiResponse, TemporaryError, checked, retry_after_seconds
 
 USER_AGENT = "cloudflare-oauth-clients"
 # Longer than most pauses between two requests on a connection; httpx notices one that was closed meanwhile.
@@ -194,10 +195,10 @@ class CloudflareClient:
                 f"{subject}: no answer from {self._host} in time; the network or Cloudflare is slow"
             ) from None
         except httpx.InvalidURL as error:
-            raise NotFoundError(f"{subject}: cannot be asked for: {error}") from None
+            raise NotFoundError(f"{subject}: cannot be asked for: {self._told(error)}") from None
         except httpx.HTTPError as error:
             raise TemporaryError(
-                f"{subject}: {self._host} could not be reached ({_reason(error)}); "
+                f"{subject}: {self._host} could not be reached ({self._told(error)}); "
                 "check the network and CLOUDFLARE_BASE_URL"
             ) from None
         self.rate_limit.learn(response.headers)
@@ -235,6 +236,6 @@ class CloudflareClient:
             self.rate_limit.block(seconds, RATE_LIMIT)
         return checked(response, endpoint, self._secrets)
 
-
-def _reason(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__
+    def _told(self, error: Exception) -> str:
+        # It may repeat what a server or a proxy sent.
+        return masked(str(error), self._secrets)[:LONGEST_REASON] or type(error).__name__

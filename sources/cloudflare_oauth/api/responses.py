@@ -12,11 +12,15 @@ import httpx
 import orjson
 
 from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from ..masking import masked
 from .endpoint import Endpoint
 from .rate_limit import LONGEST_WAIT_SECONDS
 
 # Cloudflare's code for a malformed account id.
 NO_SUCH_ROUTE = 7003
+# Characters of a server's text that a message repeats.
+LONGEST_REASON = 500
+LONGEST_TYPE = 80
 
 # orjson would round a number of more than 64 bits. A run of digits this long may be one, or part of an id;
 # searching for the run first takes a tenth of the time of the expression alone.
@@ -65,9 +69,10 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
     subject = endpoint.subject
     status = response.status_code
     envelope = _envelope(response)
+    secrets = tuple(secrets)
     code, reason = _first_error(envelope)
-    for secret in secrets:
-        reason = reason.replace(secret, "***")
+    # Masked before it is cut, or most of a secret at the cut would show.
+    reason = masked(reason, secrets)[:LONGEST_REASON]
     told = f"{subject}: Cloudflare refused ({status}{'' if code is None else f', code {code}'})"
 
     if response.is_success and envelope is not None:
@@ -98,8 +103,8 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
         )
     if status == 403 and envelope is None:
         raise ForbiddenError(
-            f"{subject}: refused (403) by something that is not Cloudflare's API: {_shape(response)}; "
-            "look for a proxy or a firewall in between",
+            f"{subject}: refused (403) by something that is not Cloudflare's API: "
+            f"{_shape(response, secrets)}; look for a proxy or a firewall in between",
             http_status=status,
         )
     if status == 403:
@@ -120,7 +125,7 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
     if envelope is None:
         # A captive portal or a proxy responds like this; it may be gone in a moment.
         raise TemporaryError(
-            f"{subject}: the answer ({status}) is not Cloudflare's: {_shape(response)}; "
+            f"{subject}: the answer ({status}) is not Cloudflare's: {_shape(response, secrets)}; "
             "look for a proxy in between",
             http_status=status,
         )
@@ -174,13 +179,13 @@ def _first_error(envelope: dict[str, Any] | None) -> tuple[int | None, str]:
     code, message = first.get("code"), first.get("message")
     return (
         code if isinstance(code, int) else None,
-        message[:500] if isinstance(message, str) else "it gave no reason",
+        message if isinstance(message, str) else "it gave no reason",
     )
 
 
-def _shape(response: httpx.Response) -> str:
-    kind = response.headers.get("content-type", "no content type").partition(";")[0]
-    return f"{len(response.content)} bytes of {kind}"
+def _shape(response: httpx.Response, secrets: Iterable[str]) -> str:
+    kind = masked(response.headers.get("content-type", "no content type"), secrets).partition(";")[0]
+    return f"{len(response.content)} bytes of {kind[:LONGEST_TYPE]}"
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:

@@ -18,6 +18,7 @@ from ..records import (
     DELETED,
     DERIVED_VERSION,
     JSON,
+    MOST_NAMES,
     Rejection,
     Row,
     change_facts,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .stored_state import StoredState
 
 NAMED_IN_A_MESSAGE = 5
+NAMED_DROPPED_FIELDS = 10
 
 Rows = dict[str, list[JSON]]
 
@@ -68,6 +70,8 @@ class Inventory:
         self.observed_at = settings.observed_at or now
         # Added to the times at which accounts are read, for a sync that plays another day.
         self.clock_shift = self.observed_at - now
+        # Fields that may hold secrets, by table and name.
+        self.dropped: set[str] = set()
         self.resume_since = now - settings.resume_within if settings.resume_within else None
 
     def take(self, on_listed: Callable[[], None] = lambda: None) -> Generator[Rows, None, None]:
@@ -95,6 +99,7 @@ class Inventory:
         for reading in readings:
             yield self._account(reading) if reading else {}
         yield self._scopes(scopes)
+        self._say_what_was_dropped()
         for changes in self.stored.outdated_changes():
             yield {"oauth_client_changes": list(map(_with_facts, changes))}
 
@@ -241,6 +246,7 @@ class Inventory:
 
     def _fitting(self, resource: Resource, listing: CheckedListing) -> CheckedListing:
         """The listing without the rows that the destination cannot hold, which are rejected."""
+        self._note_dropped(resource.table, listing)
         rows = []
         rejections = list(listing.rejections)
         for row in listing.rows:
@@ -297,6 +303,18 @@ class Inventory:
             for rejection_id, rejection in found.items()
             if rejection_id not in self.stored.rejections
         ]
+
+    def _note_dropped(self, table: str, listing: CheckedListing) -> None:
+        # The more there are, the less their exact number says.
+        if len(self.dropped) < MOST_NAMES:
+            self.dropped.update(f"{table}.{name}" for name in listing.dropped)
+
+    def _say_what_was_dropped(self) -> None:
+        if self.dropped:
+            self._warn(
+                f"fields that may hold secrets were dropped: {_some(self.dropped, NAMED_DROPPED_FIELDS)}",
+                partial=False,
+            )
 
     def _warn(self, message: str, *, partial: bool = True) -> None:
         self.observer(events.Warned(message, partial))
@@ -364,7 +382,7 @@ def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Reject
     return {"status": "complete"}
 
 
-def _some(names: Collection[str]) -> str:
-    named = sorted(names)[:NAMED_IN_A_MESSAGE]
+def _some(names: Collection[str], at_most: int = NAMED_IN_A_MESSAGE) -> str:
+    named = sorted(names)[:at_most]
     more = len(names) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

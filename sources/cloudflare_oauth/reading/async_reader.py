@@ -154,8 +154,9 @@ def each_of(accounts: Iterable[tuple[str, Hashes]]) -> NextAccount:
 
 async def _checked(resource: Resource, listing: Listing, known: Hashes) -> CheckedListing:
     checked = []
+    dropped: set[str] = set()
     for number, item in enumerate(listing.items, start=1):
-        checked.append(resource.row_type.check(item, known))
+        checked.append(resource.row_type.check(item, known, dropped))
         if number % CHECKED_AT_ONCE == 0:
             await anyio.lowlevel.checkpoint()
-    return CheckedListing.of(checked, listing)
+    return CheckedListing.of(checked, listing, dropped)

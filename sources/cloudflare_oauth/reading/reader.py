@@ -5,7 +5,7 @@ There are two readers: one on a thread (`thread`), one in a process of its own (
 one need not load it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,21 +29,28 @@ Hashes = Mapping[str, str]
 
 @dataclass(frozen=True)
 class CheckedListing:
-    """A listing whose items are rows, or rejected; `problem` and `reported_total` as in `Listing`."""
+    """A listing whose items are rows, or rejected; `problem` and `reported_total` as in `Listing`.
+
+    `dropped` has the names of the fields that were left out because they may hold secrets.
+    """
 
     rows: list[Row]
     rejections: list[Rejection]
     problem: str | None
     reported_total: int | None
+    dropped: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, checked: list[Row | Rejection], listing: "Listing") -> Self:
+    def of(
+        cls, checked: list[Row | Rejection], listing: "Listing", dropped: Collection[str] = frozenset()
+    ) -> Self:
         """The checked items of a listing, in its order."""
         return cls(
             [item for item in checked if isinstance(item, Row)],
             [item for item in checked if isinstance(item, Rejection)],
             listing.problem,
             listing.reported_total,
+            frozenset(dropped),
         )
 
     @property

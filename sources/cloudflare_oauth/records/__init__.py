@@ -1,7 +1,8 @@
 """From an item that the API sent to a row that can be loaded; pure functions, without network or dlt.
 
 tables       the tables and their columns, with types and descriptions
-redaction    removes what looks like a secret
+redaction    removes what may be a secret
+secret_names which names say so
 canonical    the canonical form of a document, and its hash
 validation   an item becomes a typed row, or is rejected with a reason
 shape        the tables and columns that undeclared fields become
@@ -18,7 +19,7 @@ from .canonical import (
     text_hash,
 )
 from .enrichment import ELEMENT_FACTS, change_facts, client_facts, load_bundled_lists, with_element_facts
-from .redaction import redacted
+from .redaction import MOST_NAMES, redacted
 from .shape import Shape
 from .tables import (
     ACCOUNTS,
@@ -44,6 +45,7 @@ __all__ = [
     "ELEMENT_COLUMNS",
     "ELEMENT_FACTS",
     "JSON",
+    "MOST_NAMES",
     "OAUTH_CLIENTS",
     "OAUTH_CLIENT_CHANGES",
     "OAUTH_SCOPES",

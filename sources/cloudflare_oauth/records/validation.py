@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .canonical import JSON, content_hash, json_text
-from .redaction import redacted
+from .redaction import redacted, without_nameless_values
 from .shape import Shape, UnfitError, shape_of
 from .tables import OURS, Column
 
@@ -83,15 +83,25 @@ class RowType:
         paths = frozenset(tuple(name.split("__")) for name in arrays | types.keys())
         return cls(key, types, arrays, objects, fields, paths, taken, inherited)
 
-    def check(self, item: Any, stored_hashes: Mapping[str, str] = MappingProxyType({})) -> Row | Rejection:
+    def check(
+        self,
+        item: Any,
+        stored_hashes: Mapping[str, str] = MappingProxyType({}),
+        dropped: set[str] | None = None,
+    ) -> Row | Rejection:
         """Redact an item, then turn it into a row, or say why it cannot be loaded.
 
         Args:
             stored_hashes: content hashes of the stored rows, by key; an item with the same content is not
                 typed again.
+            dropped: receives the names of the fields that were dropped, as in `redacted`.
         """
         try:
-            document = redacted(item)
+            document = redacted(item, dropped)
+            if not isinstance(document, dict):
+                return Rejection(
+                    json.dumps(without_nameless_values(document)), f"not an object but {_kind(document)}"
+                )
         except RecursionError:
             return Rejection("null", "nested too deeply")
         try:
@@ -104,9 +114,7 @@ class RowType:
         except RecursionError:
             return Rejection("null", "nested too deeply")
 
-    def _row(self, document: Any, stored_hashes: Mapping[str, str]) -> Row:
-        if not isinstance(document, dict):
-            raise UnfitError(f"not an object but {_kind(document)}")
+    def _row(self, document: JSON, stored_hashes: Mapping[str, str]) -> Row:
         key = document.get(self.key)
         if not isinstance(key, str) or not key:
             raise UnfitError(f"no {self.key}")

@@ -515,3 +515,52 @@ def test_sync_ids_sort_in_the_order_they_were_made() -> None:
     assert [one.partition("-")[0] for one in ids] == sorted(one.partition("-")[0] for one in ids)
     assert len(set(ids)) == 50
     assert Inventory(FakeReader(), StoredState(), SyncSettings()).sync_id > ids[-1].partition("-")[0]
+
+
+def test_the_names_of_dropped_fields_are_said_once_a_sync() -> None:
+    """Over all accounts and tables, with the fields around them, never their values; it is no problem."""
+    client = {"client_id": "1", "client_secret_v2": "hush", "nested": [{"apiKey": 7}]}
+    reader = FakeReader(
+        accounts=[{"id": A, "pin": "hush"}, {"id": B}],
+        clients={A: [client, "hush"], B: [client, {"token": "hush"}]},
+        scopes=[{"id": "s", "salt": {"a": "hush"}}],
+    )
+
+    taken = Taken(reader)
+
+    assert taken.warnings == [
+        (
+            "fields that may hold secrets were dropped: accounts.pin, oauth_clients.client_secret_v2, "
+            "oauth_clients.nested.apiKey, oauth_clients.token, oauth_scopes.salt",
+            False,
+        )
+    ]
+    assert "hush" not in repr(taken.pieces)
+
+
+def test_at_most_ten_dropped_fields_are_named() -> None:
+    """The others are counted."""
+    client = {"client_id": "1"} | {f"secret_{number:02}": "hush" for number in range(12)}
+
+    taken = Taken(FakeReader(accounts=[{"id": A}], clients={A: [client]}))
+
+    ((message, _),) = taken.warnings
+    assert message.endswith("oauth_clients.secret_09 and 2 more")
+
+
+def test_dropped_fields_of_an_unchanged_client_are_said_again() -> None:
+    """They are not content: the client counts as unchanged, and the user is told as long as they are sent."""
+    stored = StoredState(accounts={A: hash_of(ACCOUNT, {"id": A})}, by_account={A: stored_account("1")})
+    reader = FakeReader(accounts=[{"id": A}], clients={A: [{"client_id": "1", "token": "hush"}]})
+
+    taken = Taken(reader, stored)
+
+    assert taken.account_syncs[A]["unchanged"] == 1
+    assert taken.warnings == [("fields that may hold secrets were dropped: oauth_clients.token", False)]
+
+
+def test_without_dropped_fields_nothing_is_said() -> None:
+    """Flags, and fields that are declared, are kept."""
+    client = {"client_id": "1", "has_rotated_secret": True, "token_endpoint_auth_method": "none"}
+
+    assert Taken(FakeReader(accounts=[{"id": A}], clients={A: [client]})).warnings == []

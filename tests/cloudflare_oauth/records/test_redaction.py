@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudflare_oauth.records.redaction import looks_secret, redacted
+from cloudflare_oauth.records.redaction import (
+    LONGEST_NAME,
+    LONGEST_PATH,
+    MOST_NAMES,
+    looks_secret,
+    redacted,
+    without_nameless_values,
+)
+from cloudflare_oauth.records.tables import ARRAYS, TABLES
+from tests.support.secret_names import PLAIN, SECRET_NAMES
 
-SECRET_NAMES = ["client_secret", "clientSecret", "api-key", "PASSWORD", "refreshTokens", "secret_value_2"]
-PLAIN_NAMES = ["client_id", "scopes", "token_endpoint_auth_method", "has_rotated_secret", "monkey", ""]
+SECRETS = ["client_secret", "clientSecret", "api-key", "PASSWORD", "refreshTokens", "secret_value_2"]
 
-names = st.sampled_from(SECRET_NAMES + PLAIN_NAMES) | st.text(max_size=6)
+names = st.sampled_from(SECRET_NAMES) | st.sampled_from(PLAIN) | st.text(max_size=6)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
@@ -85,77 +93,118 @@ def test_the_argument_stays_as_it_was(value: Any) -> None:
     assert value == before
 
 
-@pytest.mark.parametrize("value", [True, False, 0, 1, -1.5, 2**70, None])
-@pytest.mark.parametrize("name", SECRET_NAMES)
-def test_a_flag_a_number_and_a_null_are_kept_under_any_name(name: str, value: Any) -> None:
+@pytest.mark.parametrize("value", [True, False, None])
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_flag_and_a_null_are_kept_under_any_name(name: str, value: Any) -> None:
     """They say something about a secret, but are none."""
     assert not looks_secret(name, value)
     assert redacted({name: value}) == {name: value}
 
 
-@pytest.mark.parametrize("value", ["", "hush", [], ["hush"], [1], {}, {"a": "hush"}, {"a": 1}])
-@pytest.mark.parametrize("name", SECRET_NAMES)
-def test_texts_arrays_and_objects_are_removed_under_a_secrets_name(name: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", ["", "hush", 0, 1, -1.5, 2**70, [], ["hush"], [1], [True], {}, {"a": "hush"}, {"a": 1}]
+)
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_other_value_is_removed_under_a_secrets_name(name: str, value: Any) -> None:
     """Each of them could hold a secret, whole or in parts."""
     assert looks_secret(name, value)
     assert redacted({"kept": "a", name: value, "too": [{name: value}]}) == {"kept": "a", "too": [{}]}
 
 
+def test_a_secrets_name_is_recognised_in_any_spelling() -> None:
+    """Of a long list of names, in snake case, camelCase, kebab-case, capitals, other letters, and glued."""
+    assert len(SECRET_NAMES) > 1_500
+    assert [name for name in SECRET_NAMES if not looks_secret(name, "hush")] == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        "secret",
-        "Secret",
-        "SECRET",
-        "client_secret",
-        "clientSecret",
-        "ClientSecret",
-        "CLIENT_SECRET",
-        "client-secret",
-        "client.secret",
-        "Client Secret",
-        "__client_secret__",
-        "passwd",
-        "passphrase",
-        "apikey",
-        "APIKey",
-        "X-API-Key",
-        "signingKeys",
-        "accessKey",
-        "registration_access_token",
-        "token_value",
-        "tokenHash",
-        "client_secret_plaintext",
-        "client_secret_previous_hash",
-        "secret_2",
-        "SECRET2",
+        "accesstoken",
+        "APIKEY",
+        "sEcReT",
+        "s.e.c.r.e.t",
+        "pass_word",
+        "sécret",
+        "\U0001d42c\U0001d41e\U0001d41c\U0001d42b\U0001d41e\U0001d42d",
+        "connect.sid",
+        "PHPSESSID",
+        "secretat",
+        "client_secret_at_2",
+        "token_lifetime_seconds",
+        "password_policy",
+        "userPwd",
+        "dbpass",
+        "aws.secret.access.key",
+        "X-Amz-Security-Token",
+        "public_key_secret",
+        "token_endpoint_token",
+        "JWTs",
     ],
 )
-def test_a_secrets_name_is_recognised_in_any_spelling(name: str) -> None:
-    """Snake case, camelCase, kebab-case and capitals, in the singular and the plural, with a suffix."""
+def test_in_doubt_a_name_is_a_secrets(name: str) -> None:
+    """Odd spellings, and words about a secret that say too little, count as one."""
     assert looks_secret(name, "hush")
 
 
+@pytest.mark.parametrize("name", ["", "_", *PLAIN])
+def test_a_name_that_only_resembles_or_describes_a_secret_is_kept(name: str) -> None:
+    """The boundaries of words tell `monkey` from `mon_key`; times, counts and methods reveal nothing."""
+    assert not looks_secret(name, "a text")
+
+
+def test_declared_fields_are_kept() -> None:
+    """Every column has a description that says what it holds."""
+    declared = {part for _, columns in TABLES.values() for one in columns for part in one.name.split("__")}
+
+    assert [name for name in declared | ARRAYS.keys() if looks_secret(name, "a text")] == []
+
+
+def test_the_names_of_what_was_dropped_are_told() -> None:
+    """With the fields around them; what is dropped whole is told once; never a value."""
+    dropped: set[str] = set()
+    document = {
+        "a": [{"apiKey": "hush"}, {"b": {"token": 7}}],
+        "secrets": {"pin": 1},
+        "pwd": None,
+        "otp": True,
+    }
+
+    redacted(document, dropped)
+
+    assert dropped == {"a.apiKey", "a.b.token", "secrets"}
+
+
+def test_names_that_are_told_are_short_and_printable() -> None:
+    """They come from outside: of any length and number, with any characters."""
+    dropped: set[str] = set()
+    deep: Any = {"secret": 1}
+    for _ in range(100):
+        deep = {"deep": deep}
+
+    redacted({"token\n\x1b[31m\ud800": 1, "secret" * 10_000: 1, "in": deep}, dropped)
+    redacted({f"secret_{number}": "" for number in range(MOST_NAMES * 2)}, many := set[str]())
+
+    assert "token\\n\\x1b[31m\\ud800" in dropped
+    assert all(name.isprintable() for name in dropped)
+    assert max(map(len, dropped)) == LONGEST_PATH + 1
+    assert ("secret" * 10_000)[:LONGEST_NAME] + "…" in dropped
+    assert len(many) == MOST_NAMES
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("item", "clean"),
     [
-        "token_endpoint_auth_method",
-        "tokenEndpointAuthMethod",
-        "secret_rotated_at",
-        "client-secret-expires-at",
-        "password_policy",
-        "tokenizer",
-        "keyboard",
-        "public_key",
-        "secretary",
-        "",
-        "_",
-        "秘密",
+        ("hush", "***"),
+        (7, "***"),
+        (None, None),
+        (True, True),
+        (["hush", 7, ["hush"], {"a": "kept"}], ["***", "***", ["***"], {"a": "kept"}]),
     ],
 )
-def test_a_name_that_only_mentions_a_secret_is_kept(name: str) -> None:
-    """The secret's word has to end the name, apart from suffixes such as `value` and `hash`."""
-    assert not looks_secret(name, "a text")
+def test_values_without_a_name_are_hidden(item: Any, clean: Any) -> None:
+    """An item of a listing that is no object may itself be a secret."""
+    assert without_nameless_values(item) == clean
 
 
 @pytest.mark.parametrize("value", ["client_secret", "", 7, None, True, [], {}, ["client_secret", "b"]])

@@ -19,7 +19,7 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import declared_schema
+from cloudflare_oauth import declared_schema, masked
 
 from ...destinations.adapter import Adapter
 from ...destinations.dataset import tables_of, translated, with_subqueries
@@ -114,7 +114,7 @@ def renew_views(pipeline: dlt.Pipeline, adapter: Adapter, waivers: Sequence[Waiv
             except (DatabaseException, sqlglot.ParseError, sqlglot.errors.UnsupportedError) as error:
                 # A concurrent sync of the same dataset may have created the view in the meantime.
                 if _comments(client, adapter).get(name) != comment:
-                    reason = " ".join(str(error).split())[:300]
+                    reason = " ".join(masked(str(error)).split())[:300]
                     yield f"the view {name} could not be created: {reason}"
 
 
