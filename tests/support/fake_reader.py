@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.errors import CloudflareError
 from cloudflare_oauth.reading.reader import AccountReading, CheckedListing, Hashes
-from cloudflare_oauth.records import Rejection, Row
 from cloudflare_oauth.resources import Resource
 
 Items = list[Any]
@@ -74,10 +74,5 @@ class FakeReader:
             yield AccountReading(account_id, outcome, 2, 1, 0.1234567, *READ_AT)
 
     def _checked(self, resource: Resource, items: Items, known: Hashes, name: str) -> CheckedListing:
-        checked = [resource.row_type.check(item, known) for item in items]
-        return CheckedListing(
-            [item for item in checked if isinstance(item, Row)],
-            [item for item in checked if isinstance(item, Rejection)],
-            self.problems.get(name),
-            len(items),
-        )
+        checked = [resource.check(item, known) for item in items]
+        return CheckedListing.of(checked, Listing(items, self.problems.get(name), len(items)))

@@ -206,7 +206,8 @@ def findings(
 
     Example: `cloudflare-oauth findings --min-severity high`
 
-    Exit codes: 0 shown, 1 failed, 2 wrong usage, 4 `--fail-on` found something.
+    Exit codes: 0 shown, 1 failed, 2 wrong usage, 3 `--fail-on` without any account that was ever read completely,
+    4 `--fail-on` found something.
     """
     # It imports dlt.
     from ..analysis.findings import COLUMNS, read_findings
@@ -225,6 +226,10 @@ def findings(
             tables.print_findings(shown)
     if fail_on and found.at_least(fail_on).is_open:
         raise typer.Exit(ExitCode.FOUND)
+    if fail_on and not found.is_based_on_a_reading:
+        accounts = "none of these accounts" if account else "no account"
+        console.complain(f"{accounts} was ever read completely, so that there are no findings proves nothing")
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 @app.command()
