@@ -263,6 +263,8 @@ def check(
         console.print_json([access.as_json() for access in found])
     else:
         tables.print_access(found)
+    if not found:
+        console.complain("the credentials see no account, or every account that they see is excluded")
     granted = sum(access.granted for access in found)
     if granted == len(found) > 0:
         raise typer.Exit(ExitCode.COMPLETE)
