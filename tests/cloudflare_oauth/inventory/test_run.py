@@ -363,6 +363,47 @@ def test_credentials_that_see_no_account_end_the_inventory() -> None:
         Taken(FakeReader())
 
 
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ([A], "all 1 accounts that the credentials see are excluded"),
+        ([A.upper(), B], "all 2 accounts that the credentials see are excluded"),
+        ([B, A, A.upper()], "all 2 accounts that the credentials see are excluded"),
+        (["..", ""], r"none of the 2 accounts in Cloudflare's list could be taken \(id: not 32"),
+    ],
+)
+def test_a_list_that_leaves_no_account_is_an_error(listed: list[str], message: str) -> None:
+    """Excluded, whatever the spelling, or unusable: the message says which."""
+    reader = FakeReader(accounts=[{"id": account_id} for account_id in listed])
+
+    with pytest.raises(CloudflareError, match=message):
+        Taken(reader, exclude_account_ids=(A, B.upper()))
+
+
+def test_a_resumed_sync_may_leave_every_account_out() -> None:
+    """All of them are fresh: there is nothing to do, which is a success."""
+    stored = StoredState(by_account={A: stored_account("1", completed_at=datetime.now(UTC))})
+
+    taken = Taken(FakeReader(accounts=[{"id": A}]), stored, resume_within=timedelta(hours=1))
+
+    assert events.AccountsFound(0) in taken.events
+    assert [partial for _, partial in taken.warnings] == [False]
+
+
+def test_a_catalogue_that_is_not_proven_whole_deletes_no_scope() -> None:
+    """Its other scopes are written, and a warning says so."""
+    reader = FakeReader(
+        accounts=[{"id": A}], scopes=[{"id": "dns.read"}], problems={"oauth_scopes": "it drifts"}
+    )
+
+    taken = Taken(reader, StoredState(scopes={"dns.write": "hash"}))
+
+    assert taken.column("oauth_scopes", "id") == ["dns.read"]
+    assert taken.warnings == [
+        ("the catalogue of scopes is not proven whole: it drifts; no scope was deleted", False)
+    ]
+
+
 @pytest.mark.parametrize("account_ids", [None, (A,)])
 def test_on_listed_is_called_once_between_the_accounts_and_the_first_rows(
     account_ids: tuple[str, ...] | None,
