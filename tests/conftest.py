@@ -23,7 +23,20 @@ from tests.support.warehouses import Postgres, postgres_server
 pytest_plugins = ["tests.support.pages"]
 
 # A test that uses one of these fixtures, or whose module uses one of these names, is not quick.
-SERVERS = {"api", "demo", "http", "get", "large", "list_clients", "list_scopes", "run", "server", "show", "synced", "wheel"}
+SERVERS = {
+    "api",
+    "demo",
+    "http",
+    "get",
+    "large",
+    "list_clients",
+    "list_scopes",
+    "run",
+    "server",
+    "show",
+    "synced",
+    "wheel",
+}
 PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
 
 

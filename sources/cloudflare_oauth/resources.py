@@ -23,7 +23,8 @@ class Resource:
         row_type: the identifying field, and the types of all declared fields.
         lists_accounts: true if the key is an account id, which becomes part of paths and has one spelling.
         in_one_response: true if the API sends everything in one response, so that the first page is proof
-            unless it counts more or lacks a known item; false if only a proven listing counts (see `api.listing`).
+            unless it counts more or lacks a known item; false if only a proven listing counts (see
+            `api.listing`).
     """
 
     table: str

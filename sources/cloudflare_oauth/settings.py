@@ -90,8 +90,8 @@ class SyncSettings:
         limits: timeouts and attempts of requests.
 
     Raises:
-        ConfigurationError: a value cannot be used, or no account is left: `account_ids` is empty, or every one of
-            them is excluded.
+        ConfigurationError: a value cannot be used, or there is no account to read: `account_ids` is empty, or
+            every one of them is excluded.
     """
 
     api_token: str | None = field(default=None, repr=False)

@@ -17,8 +17,8 @@ COLUMNS = tuple(load_views()["oauth_client_findings"].columns)
 class Findings:
     """Findings, the most severe first, and the names of accounts by id.
 
-    `is_based_on_a_reading` says whether at least one of the accounts asked for was ever read completely: without
-    that, it says nothing that there are no findings.
+    `is_based_on_a_reading` says whether at least one of the accounts asked for was ever read completely:
+    without that, it says nothing that there are no findings.
     """
 
     rows: list[dict[str, Any]]

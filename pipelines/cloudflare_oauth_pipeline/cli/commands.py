@@ -206,8 +206,8 @@ def findings(
 
     Example: `cloudflare-oauth findings --min-severity high`
 
-    Exit codes: 0 shown, 1 failed, 2 wrong usage, 3 `--fail-on` without any account that was ever read completely,
-    4 `--fail-on` found something.
+    Exit codes: 0 shown, 1 failed, 2 wrong usage, 3 `--fail-on` where no account was ever read
+    completely, 4 `--fail-on` found something.
     """
     # It imports dlt.
     from ..analysis.findings import COLUMNS, read_findings

@@ -10,9 +10,9 @@ Cloudflare does not document whether its listings can be paged, so the listing i
   changed during the reading, or that the server miscounts: it is read again, at most twice.
 - Without a `total_count`, only two readings that agree, each up to an empty page, are proof.
 - Before a known item counts as missing, a second reading, up to the page that brings nothing new, has to
-  agree: a removal and an addition between two pages shift items past the reader without moving `total_count`, a
-  `total_count` that is too low may be reached before the end, and a single wrong response, even an empty one
-  that counts 0, would delete everything.
+  agree: a removal and an addition between two pages shift items past the reader without moving
+  `total_count`, a `total_count` that is too low may be reached before the end, and a single wrong response,
+  even an empty one that counts 0, would delete everything.
 """
 
 import json

@@ -242,8 +242,8 @@ def _why_no_account(listing: CheckedListing) -> str:
     """Why a list of accounts leaves none to read."""
     if listing.rows:
         return (
-            f"all {len(listing.rows)} accounts that the credentials see are excluded, so there is none to read: "
-            "exclude fewer"
+            f"all {len(listing.rows)} accounts that the credentials see are excluded, "
+            "so there is none to read: exclude fewer"
         )
     if listing.rejections:
         return (

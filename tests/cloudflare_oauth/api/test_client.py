@@ -102,7 +102,9 @@ def test_only_200_is_a_whole_answer(api: FakeApi, get: Get, status: int) -> None
     api.organisation.add_account("a")
     api.behaviour.fail_next(faults.other_status(status))
 
-    with pytest.raises(CloudflareError, match=f"account a: Cloudflare answered {status}, but only 200") as caught:
+    with pytest.raises(
+        CloudflareError, match=f"account a: Cloudflare answered {status}, but only 200"
+    ) as caught:
         get()
 
     assert caught.value.http_status == status

@@ -290,7 +290,7 @@ def test_readings_that_do_not_agree_prove_nothing(
 def test_the_catalogue_of_scopes_needs_a_second_response_before_a_scope_is_gone(
     api: FakeApi, list_scopes: List, gone: int
 ) -> None:
-    """Nothing gone takes one request, a scope that is gone two, and an answer that was wrong once deletes none."""
+    """Nothing gone takes one request, a gone scope two; an answer that was wrong once deletes none."""
     everything = [scope["id"] for scope in api.organisation.scopes]
     assert (list_scopes(known=set(everything)).complete, len(api.requests)) == (True, 1)
     api.behaviour.fail_next(faults.emptied())

@@ -320,7 +320,10 @@ def test_a_scope_that_vanished_from_the_catalogue_is_deleted() -> None:
 @pytest.mark.parametrize(
     ("reader", "warnings"),
     [
-        (FakeReader(scopes=[{"id": "b"}], problems={"oauth_scopes": "it drifts"}), []),
+        (
+            FakeReader(scopes=[{"id": "b"}], problems={"oauth_scopes": "it drifts"}),
+            [("the catalogue of scopes is not proven whole: it drifts; no scope was deleted", False)],
+        ),
         (
             FakeReader(scopes=[{"id": "b"}, {"id": 7}]),
             [("1 scopes could not be taken; see rejected_rows", True)],
@@ -388,20 +391,6 @@ def test_a_resumed_sync_may_leave_every_account_out() -> None:
 
     assert events.AccountsFound(0) in taken.events
     assert [partial for _, partial in taken.warnings] == [False]
-
-
-def test_a_catalogue_that_is_not_proven_whole_deletes_no_scope() -> None:
-    """Its other scopes are written, and a warning says so."""
-    reader = FakeReader(
-        accounts=[{"id": A}], scopes=[{"id": "dns.read"}], problems={"oauth_scopes": "it drifts"}
-    )
-
-    taken = Taken(reader, StoredState(scopes={"dns.write": "hash"}))
-
-    assert taken.column("oauth_scopes", "id") == ["dns.read"]
-    assert taken.warnings == [
-        ("the catalogue of scopes is not proven whole: it drifts; no scope was deleted", False)
-    ]
 
 
 @pytest.mark.parametrize("account_ids", [None, (A,)])

@@ -134,7 +134,9 @@ def test_an_answer_that_is_not_plainly_whole_changes_nothing(place: Place, fault
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.emptied(), faults.other_status(206), faults.errors_beside_the_result("partial")], ids=repr
+    "fault",
+    [faults.emptied(), faults.other_status(206), faults.errors_beside_the_result("partial")],
+    ids=repr,
 )
 def test_a_doubtful_catalogue_deletes_no_scope(place: Place, fault: faults.Fault) -> None:
     """The catalogue of scopes is a listing, too: a scope that is really gone is deleted by the next sync."""
@@ -183,7 +185,18 @@ def test_an_excluded_account_may_be_listed_in_capitals(place: Place) -> None:
 
 def test_an_id_that_is_none_is_a_rejected_row_and_in_no_path(place: Place) -> None:
     """`..`, a slash, nothing, too long, other letters: rejected, said, and every other account is read."""
-    hostile = ["..", "a/b", "", "a" * 33, "a" * 31, "g" * 32, f"{A}\n", "٣" * 32, "a" * 300, "../user/tokens?"]
+    hostile = [
+        "..",
+        "a/b",
+        "",
+        "a" * 33,
+        "a" * 31,
+        "g" * 32,
+        f"{A}\n",
+        "٣" * 32,
+        "a" * 300,
+        "../user/tokens?",
+    ]
     for account in hostile:
         place.api.organisation.put_account({"id": account})
 
