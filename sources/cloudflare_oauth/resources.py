@@ -48,7 +48,7 @@ class Resource:
         """As `RowType.check`; an account's id becomes lower case, and is rejected if it is no account id."""
         if not self.lists_accounts:
             return self.row_type.check(item, stored_hashes)
-        account_id = item.get(self.row_type.key) if isinstance(item, dict) else None
+        account_id: Any = item.get(self.row_type.key) if isinstance(item, dict) else None
         if is_account_id(account_id):
             return self.row_type.check({**item, self.row_type.key: account_id.lower()}, stored_hashes)
         checked = self.row_type.check(item)
