@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from cloudflare_oauth import Limits
 from cloudflare_oauth.api.client import CloudflareClient, Usage
 from cloudflare_oauth.api.endpoint import Endpoint
-from cloudflare_oauth.api.listing import Listing, list_all
+from cloudflare_oauth.api.listing import Listing, list_all, list_one_response
 from cloudflare_oauth.api.responses import ApiResponse
+from cloudflare_oauth.resources import OAUTH_SCOPE
 from cloudflare_oauth_pipeline.cli.commands import app
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
@@ -26,7 +27,20 @@ from tests.support.warehouses import Delta, DuckDB, Postgres, Sync, Warehouse, p
 pytest_plugins = ["tests.support.pages"]
 
 # A test that uses one of these fixtures, or whose module uses one of these names, is not quick.
-SERVERS = {"api", "demo", "http", "get", "large", "list_clients", "run", "server", "show", "synced", "wheel"}
+SERVERS = {
+    "api",
+    "demo",
+    "http",
+    "get",
+    "large",
+    "list_clients",
+    "list_scopes",
+    "run",
+    "server",
+    "show",
+    "synced",
+    "wheel",
+}
 PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
 
 
@@ -85,6 +99,20 @@ def list_clients(api: FakeApi) -> List:
         return anyio.run(read)
 
     return list_clients
+
+
+@pytest.fixture
+def list_scopes(api: FakeApi) -> List:
+    """Lists the catalogue of scopes."""
+
+    def list_scopes(*, known: set[str]) -> Listing:
+        async def read() -> Listing:
+            async with CloudflareClient(settings_for(api)) as client:
+                return await list_one_response(client, OAUTH_SCOPE.endpoint(), Usage(), known=known)
+
+        return anyio.run(read)
+
+    return list_scopes
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ _DLT_SECTION = "sources.cloudflare_oauth"
 _QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
 _CREDENTIALS = ("api_token", "email", "api_key")
 
+_AROUND_AN_ID = " \t\r\n\"'"
+
 _LookUp = Callable[[str], Any]
 
 
@@ -80,9 +82,10 @@ def _resolved(
 ) -> SyncSettings:
     account_ids: Any = settings.account_ids
     if account_ids is None:
-        account_ids = environment.get("CLOUDFLARE_ACCOUNT_ID") or setting("account_ids") or None
+        # An empty variable is one that is not set, as elsewhere; whatever else names no account is refused.
+        account_ids = environment.get("CLOUDFLARE_ACCOUNT_ID") or setting("account_ids")
     if isinstance(account_ids, str):
-        account_ids = tuple(part.strip() for part in account_ids.split(",") if part.strip())
+        account_ids = _separated(account_ids)
     base_url = settings.base_url or environment.get("CLOUDFLARE_BASE_URL") or setting("base_url")
     resolved = replace(
         settings.with_credentials(_credentials(settings, environment, secret)),
@@ -91,6 +94,12 @@ def _resolved(
     )
     # Raises if there are no credentials.
     return replace(resolved, base_url=resolved.connection.base_url)
+
+
+def _separated(account_ids: str) -> tuple[str, ...]:
+    """The ids in a text, without the quotes that some tools leave around a variable's value."""
+    parts = (part.strip(_AROUND_AN_ID) for part in account_ids.split(","))
+    return tuple(part for part in parts if part)
 
 
 def _credentials(settings: SyncSettings, environment: Mapping[str, str], secret: _LookUp) -> Credentials:

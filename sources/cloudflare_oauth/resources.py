@@ -1,10 +1,14 @@
 """What is listed, and how: one entry for each resource of Cloudflare's API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
 
 from .api.endpoint import Endpoint
-from .records import ACCOUNTS, ARRAYS, OAUTH_CLIENTS, OAUTH_SCOPES, RowType
+from .records import ACCOUNTS, ARRAYS, OAUTH_CLIENTS, OAUTH_SCOPES, Rejection, Row, RowType
+from .settings import is_account_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +21,10 @@ class Resource:
         subject: what is listed, in messages.
         permission: the permission that a token needs for it; None if any credentials do.
         row_type: the identifying field, and the types of all declared fields.
+        lists_accounts: true if the key is an account id, which becomes part of paths and has one spelling.
         in_one_response: true if the API sends everything in one response, so that the first page is proof
-            unless it counts more; false if only a proven listing counts (see `api.listing`).
+            unless it counts more or lacks a known item; false if only a proven listing counts (see
+            `api.listing`).
     """
 
     table: str
@@ -26,6 +32,7 @@ class Resource:
     subject: str
     permission: str | None
     row_type: RowType
+    lists_accounts: bool = False
     in_one_response: bool = False
 
     def endpoint(self, account_id: str = "") -> Endpoint:
@@ -37,6 +44,25 @@ class Resource:
             permission=self.permission,
         )
 
+    def check(
+        self,
+        item: Any,
+        stored_hashes: Mapping[str, str] = MappingProxyType({}),
+        dropped: set[str] | None = None,
+    ) -> Row | Rejection:
+        """As `RowType.check`; an account's id becomes lower case, and is rejected if it is no account id."""
+        if not self.lists_accounts:
+            return self.row_type.check(item, stored_hashes, dropped)
+        account_id: Any = item.get(self.row_type.key) if isinstance(item, dict) else None
+        if is_account_id(account_id):
+            return self.row_type.check(
+                {**item, self.row_type.key: account_id.lower()}, stored_hashes, dropped
+            )
+        checked = self.row_type.check(item, dropped=dropped)
+        if isinstance(checked, Rejection):
+            return checked
+        return Rejection(checked.document, f"{self.row_type.key}: not 32 hexadecimal characters")
+
 
 ACCOUNT = Resource(
     table="accounts",
@@ -44,6 +70,7 @@ ACCOUNT = Resource(
     subject="the list of accounts",
     permission="Account Settings Read",
     row_type=RowType.of("id", ACCOUNTS, key_column="account_id"),
+    lists_accounts=True,
 )
 OAUTH_CLIENT = Resource(
     table="oauth_clients",

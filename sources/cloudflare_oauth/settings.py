@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -80,7 +80,7 @@ class SyncSettings:
     Attributes:
         api_token: or `email` and `api_key`.
         base_url: of the API; plain `http` only to a loopback host.
-        account_ids: read only these accounts (none, if it is empty), and list none.
+        account_ids: read only these accounts, and list none; None reads every account that is listed.
         exclude_account_ids: leave these accounts out.
         concurrency: number of requests in flight at once.
         quota_share: largest share of Cloudflare's quota to use (above 0, up to 1).
@@ -90,7 +90,8 @@ class SyncSettings:
         limits: timeouts and attempts of requests.
 
     Raises:
-        ConfigurationError: a value cannot be used.
+        ConfigurationError: a value cannot be used, or there is no account to read: `account_ids` is empty, or
+            every one of them is excluded.
     """
 
     api_token: str | None = field(default=None, repr=False)
@@ -125,6 +126,12 @@ class SyncSettings:
         if self.account_ids is not None:
             self._set("account_ids", checked_account_ids(self.account_ids))
         self._set("exclude_account_ids", checked_account_ids(self.exclude_account_ids))
+        if self.account_ids is not None and not set(self.account_ids) - set(self.exclude_account_ids):
+            why = "every account that is named is excluded, too" if self.account_ids else "none is named"
+            raise ConfigurationError(
+                f"There is no account to read: {why}. Name at least one account (--account, "
+                "CLOUDFLARE_ACCOUNT_ID, account_ids), or none at all, to read every account that is listed."
+            )
 
     def _set(self, name: str, value: Any) -> None:
         # The way for a frozen dataclass to normalise its own fields.
@@ -202,14 +209,22 @@ class SyncSettings:
 _CREDENTIALS = frozenset({"api_token", "email", "api_key"})
 
 
-def checked_account_ids(account_ids: Sequence[str]) -> tuple[str, ...]:
+def is_account_id(value: Any) -> bool:
+    """Whether it is an account id: 32 hexadecimal characters, in either case."""
+    return isinstance(value, str) and _ACCOUNT_ID.fullmatch(value) is not None
+
+
+def checked_account_ids(account_ids: Iterable[str]) -> tuple[str, ...]:
     """The ids, each once, in lower case as Cloudflare writes them.
 
     Raises:
         ConfigurationError: one of them is not an account id.
     """
+    if not isinstance(account_ids, Iterable):
+        raise ConfigurationError(f"{account_ids!r} is not a list of account ids.")
+    account_ids = tuple(account_ids)
     for account_id in account_ids:
-        if not isinstance(account_id, str) or not _ACCOUNT_ID.fullmatch(account_id):
+        if not is_account_id(account_id):
             raise ConfigurationError(
                 f"{account_id!r} is not an account id: 32 hexadecimal characters, as in the URL of the "
                 "account's dashboard."

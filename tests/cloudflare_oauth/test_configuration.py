@@ -1,8 +1,12 @@
 """Settings are resolved from arguments, the environment and dlt's configuration; unsafe ones are refused."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from cloudflare_oauth import (
     ConfigurationError,
@@ -13,7 +17,8 @@ from cloudflare_oauth import (
 from cloudflare_oauth.settings import Credentials
 
 QUIET = "[runtime]\ndlthub_telemetry = false\nlog_level = 'CRITICAL'\n"
-ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": "a" * 32}
+A = "a" * 32
+ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": A}
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +105,53 @@ def test_account_ids_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    [f" {A} ", f'"{A}"', f"'{A}'", f"{A.upper()}\r\n", f"{A},", f",{A}, ,", f'"{A}","{A}"', f'" {A} , {A}"'],
+)
+def test_spaces_and_quotes_around_the_ids_of_the_environment_are_removed(value: str) -> None:
+    """Files of variables keep them, depending on the tool that reads them."""
+    environment = {"CLOUDFLARE_ACCOUNT_ID": value}
+
+    assert resolve_settings(SyncSettings(api_token="t"), environment=environment).account_ids == (A,)
+
+
+@pytest.mark.parametrize("value", [",", " ", " , ", '""', "''", "\n", "\t,\t"])
+def test_an_environment_that_names_no_account_is_refused(value: str) -> None:
+    """It is not read as "every account", nor as success without any; only an empty variable is as none."""
+    environment = ENVIRONMENT | {"CLOUDFLARE_ACCOUNT_ID": value}
+
+    with pytest.raises(ConfigurationError, match="no account to read: none is named"):
+        resolve_settings(SyncSettings(), environment=environment)
+    assert resolve_settings_without_dlt(SyncSettings(), environment=environment) is None
+    unset = ENVIRONMENT | {"CLOUDFLARE_ACCOUNT_ID": ""}
+    assert resolve_settings(SyncSettings(), environment=unset).account_ids is None
+
+
+@pytest.mark.parametrize("value", ["[]", '[""]', '" "', '""', '","', '[" "]', "7", '["..", "a/b"]'])
+def test_a_configuration_of_dlt_that_names_no_account_is_refused(home: Path, value: str) -> None:
+    """`account_ids` under `[sources.cloudflare_oauth]`."""
+    write(home / ".dlt" / "config.toml", f"[sources.cloudflare_oauth]\naccount_ids = {value}\n")
+
+    with reloaded_dlt(), pytest.raises(ConfigurationError, match=r"no account to read|account id"):
+        resolve_settings(SyncSettings(api_token="t"), environment={})
+
+
+@pytest.mark.parametrize("value", [f'["{A.upper()}"]', f'"{A}"', f'" {A} ,{A}"'])
+def test_account_ids_come_from_dlts_configuration(home: Path, value: str) -> None:
+    """As a list, or as a text with commas."""
+    write(home / ".dlt" / "config.toml", f"[sources.cloudflare_oauth]\naccount_ids = {value}\n")
+
+    with reloaded_dlt():
+        assert resolve_settings(SyncSettings(api_token="t"), environment={}).account_ids == (A,)
+
+
+def test_every_named_account_excluded_is_refused_wherever_it_was_named() -> None:
+    """The exclusion is an option, the name a variable."""
+    with pytest.raises(ConfigurationError, match="every account that is named is excluded, too"):
+        resolve_settings(SyncSettings(exclude_account_ids=(A.upper(),)), environment=ENVIRONMENT)
+
+
 @pytest.mark.parametrize("variables", [{}, {"__CF_USER_TEXT_ENCODING": "0x1"}], ids=["none", "set by macOS"])
 def test_settings_resolved_without_dlt_equal_those_resolved_with_dlt(
     home: Path, variables: dict[str, str]
@@ -167,6 +219,14 @@ def test_this_project_s_own_file_does_not(home: Path) -> None:
     resolved = resolve_settings_without_dlt(SyncSettings(), environment=environment)
 
     assert resolved == resolve_settings(SyncSettings(), environment=environment)
+
+
+@contextmanager
+def reloaded_dlt() -> Iterator[None]:
+    """Lets dlt, which reads the files of the current folder once, read them anew."""
+    container = Container()
+    with container.injectable_context(PluggableRunContext()):
+        yield
 
 
 def write(file: Path, content: str) -> None:

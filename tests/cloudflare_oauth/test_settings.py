@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudflare_oauth import Limits, SyncSettings, resolve_settings
+from cloudflare_oauth import Limits, SyncSettings
 from cloudflare_oauth.errors import ConfigurationError
 from cloudflare_oauth.settings import (
     DEFAULT_BASE_URL,
@@ -22,7 +22,10 @@ from cloudflare_oauth.settings import (
 A, B = "a" * 32, "b" * 32
 CREDENTIALS = ("api_token", "email", "api_key")
 
-account_ids = st.lists(st.text("0123456789abcdefABCDEF", min_size=32, max_size=32), max_size=3).map(tuple)
+hexadecimal = st.text("0123456789abcdef", min_size=31, max_size=31)
+# Named and excluded ones differ, so that there is always an account left.
+named_ids = st.lists(hexadecimal.map(lambda text: f"A{text}"), min_size=1, max_size=3).map(tuple)
+excluded_ids = st.lists(hexadecimal.map(lambda text: f"B{text}"), max_size=3).map(tuple)
 zones = st.just(UTC) | st.integers(-14 * 60, 14 * 60).map(
     lambda minutes: timezone(timedelta(minutes=minutes))
 )
@@ -52,8 +55,8 @@ plain_settings = {
             "HTTPS://A.b",
         ]
     ),
-    "account_ids": st.none() | account_ids,
-    "exclude_account_ids": account_ids,
+    "account_ids": st.none() | named_ids,
+    "exclude_account_ids": excluded_ids,
     "concurrency": st.integers(1, 10_000),
     "quota_share": st.floats(0, 1, exclude_min=True),
     "max_delete_fraction": st.floats(0, 1),
@@ -246,7 +249,8 @@ def test_account_ids_are_in_lower_case_each_once(given_ids: Any, normalised: tup
     """In the order given, as Cloudflare writes them."""
     assert checked_account_ids(given_ids) == normalised
     assert SyncSettings(exclude_account_ids=given_ids).exclude_account_ids == normalised
-    assert SyncSettings(account_ids=given_ids).account_ids == normalised
+    if normalised:
+        assert SyncSettings(account_ids=given_ids).account_ids == normalised
 
 
 @pytest.mark.parametrize(
@@ -372,10 +376,31 @@ def test_values_that_would_fail_later_are_refused_at_once(values: dict[str, Any]
         SyncSettings(**values)
 
 
-def test_no_accounts_are_not_all_accounts() -> None:
-    """An empty list, such as that of an empty shard, reads no account; only None reads all of them."""
-    empty = SyncSettings(api_token="t", account_ids=())
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"account_ids": ()}, "none is named"),
+        ({"account_ids": []}, "none is named"),
+        ({"account_ids": (A,), "exclude_account_ids": (A,)}, "is excluded, too"),
+        ({"account_ids": (A,), "exclude_account_ids": (A.upper(), B)}, "is excluded, too"),
+        ({"account_ids": (A.upper(), B), "exclude_account_ids": (B, A)}, "is excluded, too"),
+    ],
+)
+def test_settings_that_leave_no_account_are_refused(values: dict[str, Any], why: str) -> None:
+    """A sync of nothing would be a success; only None reads every account."""
+    with pytest.raises(ConfigurationError, match=f"no account to read: .*{why}"):
+        SyncSettings(**values)
+    with pytest.raises(ConfigurationError, match="no account to read"):
+        SyncSettings.from_json({name: list(ids) for name, ids in values.items()})
 
-    assert empty.account_ids == ()
-    assert resolve_settings(empty, environment={"CLOUDFLARE_ACCOUNT_ID": "a" * 32}).account_ids == ()
-    assert SyncSettings.from_json(empty.as_json()).account_ids == ()
+
+def test_excluded_accounts_may_be_all_that_is_given() -> None:
+    """What is listed is known only later."""
+    assert SyncSettings(exclude_account_ids=(A, B)).account_ids is None
+
+
+@pytest.mark.parametrize("account_ids", [7, True, 1.5, object()])
+def test_account_ids_that_are_no_list_are_refused(account_ids: Any) -> None:
+    """As they may come from dlt's configuration."""
+    with pytest.raises(ConfigurationError, match="is not a list of account ids"):
+        SyncSettings(account_ids=account_ids)

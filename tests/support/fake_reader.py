@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.errors import CloudflareError
 from cloudflare_oauth.reading.reader import AccountReading, CheckedListing, Hashes
-from cloudflare_oauth.records import Rejection, Row
 from cloudflare_oauth.resources import Resource
 
 Items = list[Any]
@@ -75,11 +75,5 @@ class FakeReader:
 
     def _checked(self, resource: Resource, items: Items, known: Hashes, name: str) -> CheckedListing:
         dropped: set[str] = set()
-        checked = [resource.row_type.check(item, known, dropped) for item in items]
-        return CheckedListing(
-            [item for item in checked if isinstance(item, Row)],
-            [item for item in checked if isinstance(item, Rejection)],
-            self.problems.get(name),
-            len(items),
-            frozenset(dropped),
-        )
+        checked = [resource.check(item, known, dropped) for item in items]
+        return CheckedListing.of(checked, Listing(items, self.problems.get(name), len(items)), dropped)

@@ -15,10 +15,15 @@ COLUMNS = tuple(load_views()["oauth_client_findings"].columns)
 
 @dataclass(frozen=True)
 class Findings:
-    """Findings, the most severe first, and the names of accounts by id."""
+    """Findings, the most severe first, and the names of accounts by id.
+
+    `is_based_on_a_reading` says whether at least one of the accounts asked for was ever read completely:
+    without that, it says nothing that there are no findings.
+    """
 
     rows: list[dict[str, Any]]
     account_names: dict[str, str]
+    is_based_on_a_reading: bool
 
     def at_least(self, severity: str) -> "Findings":
         """The findings with this severity or a higher one."""
@@ -36,7 +41,7 @@ def read_findings(
 ) -> Findings:
     """Evaluate the rules.
 
-    Source: the query of the view `oauth_client_findings`, with these waivers.
+    Source: the query of the view `oauth_client_findings`, with these waivers; `accounts`; `account_syncs`.
 
     Raises:
         DestinationError: the destination cannot be read, or has no such dataset yet.
@@ -44,11 +49,21 @@ def read_findings(
     with open_dataset(target) as dataset:
         result = dataset.query(load_views()["oauth_client_findings"].select(waivers))
         accounts = dataset.query("SELECT account_id, name FROM accounts").rows
+        read = {account_id for (account_id,) in dataset.query(_ACCOUNTS_READ).rows}
     findings = [dict(zip(COLUMNS, row, strict=True)) for row in result.rows]
     findings = [row for row in findings if not account_ids or row["account_id"] in account_ids]
     findings.sort(key=lambda row: (-rank(row["severity"]), *(row[name] or "" for name in _ORDER)))
-    return Findings(findings, {account_id: name for account_id, name in accounts if name})
+    return Findings(
+        findings,
+        {account_id: name for account_id, name in accounts if name},
+        is_based_on_a_reading=bool(read.intersection(account_ids) if account_ids else read),
+    )
 
+
+# An account whose deletions were withheld was read completely, too.
+_ACCOUNTS_READ = (
+    "SELECT DISTINCT account_id FROM account_syncs WHERE status IN ('complete', 'delete_blocked')"
+)
 
 _ORDER = ("rule_id", "account_id", "client_name", "client_id", "subject")
 

@@ -42,7 +42,8 @@ class Waiver:
         """A query that returns the waiver as one row, in DuckDB's dialect."""
         given = {
             "rule_id": self.rule,
-            "account_id": self.account,
+            # As every account id is stored.
+            "account_id": self.account and self.account.lower(),
             "client_id": self.client,
             "subject": None if self.subject is None else self.subject.translate(_LIKE),
             "reason": self.reason,

@@ -206,7 +206,8 @@ def findings(
 
     Example: `cloudflare-oauth findings --min-severity high`
 
-    Exit codes: 0 shown, 1 failed, 2 wrong usage, 4 `--fail-on` found something.
+    Exit codes: 0 shown, 1 failed, 2 wrong usage, 3 `--fail-on` where no account was ever read
+    completely, 4 `--fail-on` found something.
     """
     # It imports dlt.
     from ..analysis.findings import COLUMNS, read_findings
@@ -225,6 +226,10 @@ def findings(
             tables.print_findings(shown)
     if fail_on and found.at_least(fail_on).is_open:
         raise typer.Exit(ExitCode.FOUND)
+    if fail_on and not found.is_based_on_a_reading:
+        accounts = "none of these accounts" if account else "no account"
+        console.complain(f"{accounts} was ever read completely, so that there are no findings proves nothing")
+        raise typer.Exit(ExitCode.PARTIAL)
 
 
 @app.command()
@@ -258,6 +263,8 @@ def check(
         console.print_json([access.as_json() for access in found])
     else:
         tables.print_access(found)
+    if not found:
+        console.complain("the credentials see no account, or every account that they see is excluded")
     granted = sum(access.granted for access in found)
     if granted == len(found) > 0:
         raise typer.Exit(ExitCode.COMPLETE)

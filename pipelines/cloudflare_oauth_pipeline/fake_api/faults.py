@@ -12,6 +12,8 @@ GATEWAY_PAGE = (
     "<body><center><h1>{status} {reason}</h1></center><hr><center>cloudflare</center></body></html>\n"
 )
 
+_NOTHING = {"count": 0, "total_count": 0}
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -97,6 +99,29 @@ def no_result() -> Fault:
         )
 
     return Fault("no result", respond)
+
+
+def emptied() -> Fault:
+    """The correct envelope, but no items and a `total_count` of 0, as if nothing were left."""
+
+    def alter(envelope: dict[str, Any]) -> dict[str, Any]:
+        return envelope | {"result": [], "result_info": (envelope.get("result_info") or {}) | _NOTHING}
+
+    return Fault("no items", lambda make_response: _with_envelope(make_response(), alter))
+
+
+def other_status(status: int) -> Fault:
+    """The correct response with another status: 206, 203."""
+    return Fault(f"status {status}", lambda make_response: replace(make_response(), status=status))
+
+
+def errors_beside_the_result(*errors: Any) -> Fault:
+    """The correct envelope, `success: true` included, with these `errors`."""
+
+    def respond(make_response: Callable[[], Response]) -> Response:
+        return _with_envelope(make_response(), lambda envelope: envelope | {"errors": list(errors)})
+
+    return Fault("errors beside the result", respond)
 
 
 def truncated() -> Fault:

@@ -2,21 +2,23 @@
 
 Cloudflare does not document whether its listings can be paged, so the listing is proven, not assumed:
 
-- A listing is whole if its first response holds as many distinct items as `total_count` says.
+- A listing is whole if its first response holds as many distinct items as `total_count` says, and every item
+  that was known.
 - Otherwise pages are read until that many items have arrived, or until a page brings nothing new: an empty
   page (the end), or one seen before (a server that ignores `page` would send it for ever).
 - A `total_count` that moves, or that differs from the number of distinct items, means that the listing
   changed during the reading, or that the server miscounts: it is read again, at most twice.
 - Without a `total_count`, only two readings that agree, each up to an empty page, are proof.
-- A removal and an addition between two pages shift items past the reader without moving `total_count`, and
-  a `total_count` that is too low may be reached before the end. So before a known item counts as missing, a
-  second reading, up to the page that brings nothing new, has to agree. Only a single page that was not full
-  needs no confirmation.
+- Before a known item counts as missing, a second reading, up to the page that brings nothing new, has to
+  agree: a removal and an addition between two pages shift items past the reader without moving
+  `total_count`, a `total_count` that is too low may be reached before the end, and a single wrong response,
+  even an empty one that counts 0, would delete everything.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -32,6 +34,7 @@ READINGS = 3
 PAGES_AT_ONCE = 16
 # 100,000 items. Without a limit a server could send new ones for ever.
 MAX_PAGES = 2_000
+NO_AGREEMENT = "no two readings of it agree"
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Page:
-    """One response: its items, the number of all items, and the size of a full page."""
+    """One response: its items, and the number of all items."""
 
     items: list[Any]
     total_count: int | None
-    per_page: int | None
 
 
 @dataclass
@@ -73,7 +75,6 @@ class Reading:
     totals: set[int | None] = field(default_factory=set)
     last_total_count: int | None = None
     pages: int = 0
-    last_page_is_short: bool = False
     reached_end: bool = False
     repeated: bool = False
 
@@ -83,7 +84,6 @@ class Reading:
         self.pages += 1
         self.totals.add(page.total_count)
         self.last_total_count = page.total_count
-        self.last_page_is_short = page.per_page is not None and len(page.items) < page.per_page
         self.reached_end = not page.items
         self.repeated = bool(page.items) and len(self.items) == before
 
@@ -116,11 +116,14 @@ class Reading:
         needed = max(1, -(-missing // per_page))
         return min(needed, self.pages, PAGES_AT_ONCE, MAX_PAGES - self.pages)
 
+    def holds(self, known: Collection[str]) -> bool:
+        """Whether none of these items is missing."""
+        return all(identity in self.items for identity in known)
+
     def is_proof(self, known: Collection[str]) -> bool:
-        """Whether this reading alone proves that nothing is missing."""
-        if all(identity in self.items for identity in known):
-            return self.counted or (self.pages == 1 and self.totals == {None} and not self.items)
-        return self.counted and self.pages == 1 and (self.last_page_is_short or self.reached_end)
+        """Whether this reading alone proves that nothing is missing; never if a known item is."""
+        is_empty = self.pages == 1 and self.totals == {None} and not self.items
+        return self.holds(known) and (self.counted or is_empty)
 
     def agrees_with(self, other: "Reading") -> bool:
         return self.items.keys() == other.items.keys() and self.totals == other.totals
@@ -156,14 +159,11 @@ async def read_once(
         CloudflareError: as `CloudflareClient.get`, or the result is not an array.
     """
 
-    async def get_page(number: int) -> Page:
-        params = {"page": number, "per_page": PER_PAGE}
-        return _page(await client.get(endpoint, params, usage), endpoint)
-
     reading = Reading(to_the_end)
     while not reading.over:
         first = reading.pages + 1
-        for page in await _in_order(get_page, range(first, first + reading.pages_to_come)):
+        numbers = range(first, first + reading.pages_to_come)
+        for page in await _in_order(partial(_get_page, client, endpoint, usage), numbers):
             if not reading.over:
                 reading.add(page, endpoint.key)
     return reading
@@ -206,23 +206,34 @@ async def list_all(
             return reading.listing(reading.problem)
     if reading.is_proof(known):
         return reading.listing(None)
-    return reading.listing(reading.problem or "no two readings of it agree")
+    return reading.listing(reading.problem or NO_AGREEMENT)
 
 
-async def list_one_response(client: CloudflareClient, endpoint: Endpoint, usage: Usage) -> Listing:
+async def list_one_response(
+    client: CloudflareClient, endpoint: Endpoint, usage: Usage, *, known: Collection[str] = ()
+) -> Listing:
     """List what the API sends in one response: everything, unless the response itself counts more.
 
+    A response that lacks a known item has to be followed by one that agrees.
+
     Source: `GET {path}?page=…&per_page=…`.
+
+    Args:
+        known: identities of the items in an earlier listing.
 
     Raises:
         CloudflareError: as `list_all`.
     """
-    response = await client.get(endpoint, {"page": 1, "per_page": PER_PAGE}, usage)
-    reading = Reading()
-    reading.add(_page(response, endpoint), endpoint.key)
-    if reading.counted or reading.totals == {None}:
-        return reading.listing(None)
-    return await list_all(client, endpoint, usage)
+    earlier: Reading | None = None
+    for _ in range(READINGS):
+        reading = Reading()
+        reading.add(await _get_page(client, endpoint, usage, 1), endpoint.key)
+        if not reading.counted and reading.totals != {None}:
+            return await list_all(client, endpoint, usage, known=known)
+        if reading.holds(known) or (earlier and reading.agrees_with(earlier)):
+            return reading.listing(None)
+        earlier = reading
+    return reading.listing(NO_AGREEMENT)
 
 
 async def list_first_page(client: CloudflareClient, endpoint: Endpoint, usage: Usage) -> Listing:
@@ -233,9 +244,12 @@ async def list_first_page(client: CloudflareClient, endpoint: Endpoint, usage: U
     Raises:
         CloudflareError: as `list_all`.
     """
-    response = await client.get(endpoint, {"page": 1, "per_page": PER_PAGE}, usage)
-    page = _page(response, endpoint)
+    page = await _get_page(client, endpoint, usage, 1)
     return Listing(page.items, "only its first page was asked for", page.total_count)
+
+
+async def _get_page(client: CloudflareClient, endpoint: Endpoint, usage: Usage, number: int) -> Page:
+    return _page(await client.get(endpoint, {"page": number, "per_page": PER_PAGE}, usage), endpoint)
 
 
 async def _in_order(get_page: Callable[[int], Awaitable[Page]], numbers: range) -> list[Page]:
@@ -270,7 +284,7 @@ def _identity(item: Any, key: str) -> Hashable:
 
 
 def _page(response: ApiResponse, endpoint: Endpoint) -> Page:
-    total_count = _count(response, "total_count")
+    total_count = _total_count(response)
     items = response.result
     if items is None and total_count == 0:
         # How some servers write an empty array.
@@ -281,9 +295,9 @@ def _page(response: ApiResponse, endpoint: Endpoint) -> Page:
             "nothing of it was used",
             http_status=200,
         )
-    return Page(items, total_count, _count(response, "per_page"))
+    return Page(items, total_count)
 
 
-def _count(response: ApiResponse, name: str) -> int | None:
-    value = response.result_info.get(name)
+def _total_count(response: ApiResponse) -> int | None:
+    value = response.result_info.get("total_count")
     return value if type(value) is int and value >= 0 else None

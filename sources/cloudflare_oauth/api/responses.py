@@ -64,7 +64,8 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
     Raises:
         AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
         TemporaryError: 408, 429, 5xx, or a response that is not from Cloudflare's API.
-        CloudflareError: any other refusal.
+        CloudflareError: any other refusal, or a success that may not be the whole answer: any status but 200,
+            or `errors` beside the result.
     """
     subject = endpoint.subject
     status = response.status_code
@@ -77,6 +78,14 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
 
     if response.is_success and envelope is not None:
         if envelope.get("success") is True:
+            if status != 200 or envelope.get("errors"):
+                # It may be a part of the answer, and a listing that lacks a client would delete it.
+                raise CloudflareError(
+                    f"{subject}: {_doubt(status, code, reason, envelope)}; nothing of the answer was used, "
+                    "sync again",
+                    http_status=status,
+                    code=code,
+                )
             info = envelope.get("result_info")
             return ApiResponse(envelope.get("result"), info if isinstance(info, dict) else {})
         raise CloudflareError(
@@ -130,6 +139,14 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
             http_status=status,
         )
     raise CloudflareError(f"{told}: {reason}", http_status=status, code=code)
+
+
+def _doubt(status: int, code: int | None, reason: str, envelope: dict[str, Any]) -> str:
+    """Why an answer that calls itself a success may not be a whole one."""
+    if envelope.get("errors"):
+        told = "" if code is None else f", code {code}"
+        return f"Cloudflare answered with an error beside the result ({status}{told}): {reason}"
+    return f"Cloudflare answered {status}, but only 200 is a whole answer"
 
 
 def _rate_limited(

@@ -157,12 +157,10 @@ class Inventory:
     def _listed(self) -> tuple[list[str], Rows]:
         """The accounts that the credentials see."""
         listing = self._fitting(ACCOUNT, self.reader.begin(ACCOUNT, self.stored.accounts)())
-        if not listing.rows:
-            raise CloudflareError(
-                'the credentials see no account: grant "Account Settings Read", or name the accounts'
-            )
         excluded = self.settings.exclude_account_ids
         rows = [row for row in listing.rows if row.key not in excluded]
+        if not rows:
+            raise CloudflareError(_why_no_account(listing))
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
@@ -201,6 +199,11 @@ class Inventory:
         rows, rejections = listing.rows, listing.rejections
         if rejections:
             self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
+        if listing.problem:
+            self._warn(
+                f"the catalogue of scopes is not proven whole: {listing.problem}; no scope was deleted",
+                partial=False,
+            )
         changed = self._changed(rows, self.stored.scopes)
         if listing.complete and not rejections:
             gone = self.stored.scopes.keys() - {row.key for row in rows}
@@ -344,6 +347,21 @@ def _with_facts(change: JSON) -> JSON:
         for name in ("document_before", "document_after")
     )
     return change | change_facts(before, after) | {"derived_version": DERIVED_VERSION}
+
+
+def _why_no_account(listing: CheckedListing) -> str:
+    """Why a list of accounts leaves none to read."""
+    if listing.rows:
+        return (
+            f"all {len(listing.rows)} accounts that the credentials see are excluded, "
+            "so there is none to read: exclude fewer"
+        )
+    if listing.rejections:
+        return (
+            f"none of the {len(listing.rejections)} accounts in Cloudflare's list could be taken "
+            f"({listing.rejections[0].reason}): name the accounts"
+        )
+    return 'the credentials see no account: grant "Account Settings Read", or name the accounts'
 
 
 def _failure(error: CloudflareError) -> JSON:

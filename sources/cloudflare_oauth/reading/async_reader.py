@@ -44,7 +44,7 @@ class AsyncReader:
         if account_ids is None:
             self._accounts = listing = PendingResult[Listing]()
             task_status.started()
-            await listing.run(lambda: self._list(ACCOUNT))
+            await listing.run(lambda: self._list(ACCOUNT, {}))
             try:
                 accounts = await _checked(ACCOUNT, await listing.result(), {})
             except CloudflareError:
@@ -66,7 +66,7 @@ class AsyncReader:
         if resource == ACCOUNT and self._accounts is not None:
             begun, self._accounts = self._accounts, None
             return await _checked(resource, await begun.result(), known)
-        return await _checked(resource, await self._list(resource), known)
+        return await _checked(resource, await self._list(resource, known), known)
 
     async def read_accounts(self, resource: Resource, next_account: NextAccount, hand_over: HandOver) -> None:
         """List a resource of each account and hand each reading over as soon as it is complete."""
@@ -127,9 +127,10 @@ class AsyncReader:
             for _ in range(self._settings.concurrency):
                 workers.start_soon(work)
 
-    async def _list(self, resource: Resource) -> Listing:
-        list_it = list_one_response if resource.in_one_response else list_all
-        return await list_it(self._client, resource.endpoint(), Usage())
+    async def _list(self, resource: Resource, known: Hashes) -> Listing:
+        if resource.in_one_response:
+            return await list_one_response(self._client, resource.endpoint(), Usage(), known=known)
+        return await list_all(self._client, resource.endpoint(), Usage())
 
     async def _read_once(self, account_id: str, usage: Usage) -> Reading:
         return await read_once(self._client, OAUTH_CLIENT.endpoint(account_id), usage)
@@ -156,7 +157,7 @@ async def _checked(resource: Resource, listing: Listing, known: Hashes) -> Check
     checked = []
     dropped: set[str] = set()
     for number, item in enumerate(listing.items, start=1):
-        checked.append(resource.row_type.check(item, known, dropped))
+        checked.append(resource.check(item, known, dropped))
         if number % CHECKED_AT_ONCE == 0:
             await anyio.lowlevel.checkpoint()
     return CheckedListing.of(checked, listing, dropped)

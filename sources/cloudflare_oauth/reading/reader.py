@@ -44,9 +44,15 @@ class CheckedListing:
     def of(
         cls, checked: list[Row | Rejection], listing: "Listing", dropped: Collection[str] = frozenset()
     ) -> Self:
-        """The checked items of a listing, in its order."""
+        """The checked items of a listing, in its order; of rows with one key, such as an account id in two
+        spellings, the first.
+        """
+        rows: dict[str, Row] = {}
+        for item in checked:
+            if isinstance(item, Row):
+                rows.setdefault(item.key, item)
         return cls(
-            [item for item in checked if isinstance(item, Row)],
+            list(rows.values()),
             [item for item in checked if isinstance(item, Rejection)],
             listing.problem,
             listing.reported_total,

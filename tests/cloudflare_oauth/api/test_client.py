@@ -96,6 +96,52 @@ def test_a_lasting_failure_ends_after_five_attempts(api: FakeApi, get: Get, faul
     assert len(api.requests) == 5
 
 
+@pytest.mark.parametrize("status", [201, 202, 203, 206, 207, 226, 299])
+def test_only_200_is_a_whole_answer(api: FakeApi, get: Get, status: int) -> None:
+    """A proxy's 203 may be altered, a 206 is a part: however right it looks, nothing of it is used."""
+    api.organisation.add_account("a")
+    api.behaviour.fail_next(faults.other_status(status))
+
+    with pytest.raises(
+        CloudflareError, match=f"account a: Cloudflare answered {status}, but only 200"
+    ) as caught:
+        get()
+
+    assert caught.value.http_status == status
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "told", "code"),
+    [
+        ([{"code": 10013, "message": "partial result"}], "(200, code 10013): partial result", 10013),
+        ([{"message": "no code"}], "(200): no code", None),
+        ([None], "(200): it gave no reason", None),
+        (["text"], "(200): it gave no reason", None),
+    ],
+)
+def test_an_answer_with_errors_beside_its_result_is_not_used(
+    api: FakeApi, get: Get, errors: list[object], told: str, code: int | None
+) -> None:
+    """`success: true` does not make up for them."""
+    api.organisation.add_account("a")
+    api.behaviour.fail_next(faults.errors_beside_the_result(*errors))
+
+    with pytest.raises(CloudflareError) as caught:
+        get()
+
+    assert told in str(caught.value)
+    assert (caught.value.http_status, caught.value.code) == (200, code)
+
+
+def test_an_answer_without_errors_is_used(api: FakeApi, get: Get) -> None:
+    """`errors` may be empty, null or absent."""
+    for envelope in ({"errors": []}, {"errors": None}, {}):
+        api.behaviour.fail_next(faults.body(json.dumps({"success": True, "result": [1]} | envelope)))
+
+        assert get().result == [1]
+
+
 def test_a_response_that_drips_is_cut_off(api: FakeApi, get: Get) -> None:
     """A byte now and then does not restart the clock: the time limit applies to the whole response."""
     api.organisation.add_account("a")

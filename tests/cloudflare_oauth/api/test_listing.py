@@ -5,6 +5,9 @@ everything in one response, (c) caps `per_page`, (d) ignores `page`, (e) sends n
 wrong one, or (g) changes between two pages.
 """
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -12,7 +15,18 @@ from hypothesis import strategies as st
 from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.errors import CloudflareError
 from cloudflare_oauth_pipeline.fake_api import FakeApi, Organisation, Paging, ResultInfo, faults
+from cloudflare_oauth_pipeline.fake_api.envelope import Response
 from tests.support.client_settings import List
+
+
+def _without_the_last(response: Response) -> Response:
+    envelope = json.loads(response.body)
+    envelope["result"].pop()
+    envelope["result_info"]["total_count"] = len(envelope["result"])
+    return replace(response, body=json.dumps(envelope).encode())
+
+
+SHORTENED = faults.Fault("one client less", lambda make_response: _without_the_last(make_response()))
 
 
 def fill(organisation: Organisation, count: int, account: str = "a") -> list[str]:
@@ -214,15 +228,83 @@ def test_a_swap_between_two_pages_is_noticed(api: FakeApi, list_clients: List) -
     assert len(api.requests) <= 3 + 2 * 4
 
 
-def test_a_deletion_from_a_single_page_that_is_not_full_needs_no_second_pass(
-    api: FakeApi, list_clients: List
+@pytest.mark.parametrize(
+    ("paging", "left", "requests"),
+    [
+        (Paging.capped(20), 0, 2),
+        (Paging.capped(20), 10, 3),
+        (Paging.capped(20), 20, 3),
+        (Paging.capped(20), 21, 5),
+        (Paging.whole(), 0, 2),
+        (Paging.whole(), 70, 3),
+        (Paging.repeating_first(maximum=20), 10, 3),
+        (Paging.repeating_last(maximum=20), 10, 3),
+    ],
+)
+def test_a_deletion_needs_a_second_reading_that_agrees(
+    api: FakeApi, list_clients: List, paging: Paging, left: int, requests: int
 ) -> None:
-    """A single response cannot have shifted while it was read."""
-    api.behaviour.clients_paging = Paging.capped(20)
-    fill(api.organisation, 10)
+    """Also where the first answer is a single page that was not full, or an empty one that counts 0."""
+    api.behaviour.clients_paging = paging
+    expected = fill(api.organisation, left)
 
-    assert list_clients(known={"gone"}).complete
-    assert len(api.requests) == 1
+    listing = list_clients(known={*expected, "gone"})
+
+    assert (ids(listing), listing.problem) == (expected, None)
+    assert len(api.requests) == requests
+
+
+@pytest.mark.parametrize("clients", [1, 10, 20, 41])
+@pytest.mark.parametrize(
+    "wrong", [faults.emptied(), faults.body('{"success": true, "result": []}'), SHORTENED], ids=repr
+)
+def test_a_single_wrong_answer_deletes_nothing(
+    api: FakeApi, list_clients: List, wrong: faults.Fault, clients: int
+) -> None:
+    """The next answer has every client again, so that none is missing."""
+    expected = fill(api.organisation, clients)
+    api.behaviour.fail_next(wrong)
+
+    listing = list_clients(known=set(expected))
+
+    assert (ids(listing), listing.problem) == (expected, None)
+
+
+@pytest.mark.parametrize("wrong", [faults.emptied(), SHORTENED], ids=repr)
+def test_readings_that_do_not_agree_prove_nothing(
+    api: FakeApi, list_clients: List, wrong: faults.Fault
+) -> None:
+    """A wrong answer, one with a client less than was known, and a wrong answer again."""
+    expected = fill(api.organisation, 9)
+    api.behaviour.fail_next(wrong)
+    # The second reading has two pages, the last of them empty.
+    api.behaviour.fail_next(wrong, after=2)
+
+    listing = list_clients(known={*expected, "gone"})
+
+    assert listing.problem in ("no two readings of it agree", "it changed while it was read")
+    assert len(api.requests) <= 6
+
+
+@pytest.mark.parametrize("gone", [1, 5, 100])
+def test_the_catalogue_of_scopes_needs_a_second_response_before_a_scope_is_gone(
+    api: FakeApi, list_scopes: List, gone: int
+) -> None:
+    """Nothing gone takes one request, a gone scope two; an answer that was wrong once deletes none."""
+    everything = [scope["id"] for scope in api.organisation.scopes]
+    assert (list_scopes(known=set(everything)).complete, len(api.requests)) == (True, 1)
+    api.behaviour.fail_next(faults.emptied())
+    assert [scope["id"] for scope in list_scopes(known=set(everything)).items] == everything
+    assert len(api.requests) == 1 + 2
+    del api.organisation.scopes[:gone]
+
+    listing = list_scopes(known=set(everything))
+
+    assert ([scope["id"] for scope in listing.items], listing.problem) == (everything[gone:], None)
+    assert len(api.requests) == 1 + 2 + 2
+    api.behaviour.fail_next(faults.emptied())
+    api.behaviour.fail_next(faults.emptied(), after=1)
+    assert list_scopes(known=set(everything)).problem == "no two readings of it agree"
 
 
 def test_a_count_that_is_too_low_deletes_nothing(api: FakeApi, list_clients: List) -> None:

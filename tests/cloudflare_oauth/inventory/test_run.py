@@ -320,7 +320,10 @@ def test_a_scope_that_vanished_from_the_catalogue_is_deleted() -> None:
 @pytest.mark.parametrize(
     ("reader", "warnings"),
     [
-        (FakeReader(scopes=[{"id": "b"}], problems={"oauth_scopes": "it drifts"}), []),
+        (
+            FakeReader(scopes=[{"id": "b"}], problems={"oauth_scopes": "it drifts"}),
+            [("the catalogue of scopes is not proven whole: it drifts; no scope was deleted", False)],
+        ),
         (
             FakeReader(scopes=[{"id": "b"}, {"id": 7}]),
             [("1 scopes could not be taken; see rejected_rows", True)],
@@ -361,6 +364,33 @@ def test_credentials_that_see_no_account_end_the_inventory() -> None:
         CloudflareError, match='the credentials see no account: grant "Account Settings Read"'
     ):
         Taken(FakeReader())
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ([A], "all 1 accounts that the credentials see are excluded"),
+        ([A.upper(), B], "all 2 accounts that the credentials see are excluded"),
+        ([B, A, A.upper()], "all 2 accounts that the credentials see are excluded"),
+        (["..", ""], r"none of the 2 accounts in Cloudflare's list could be taken \(id: not 32"),
+    ],
+)
+def test_a_list_that_leaves_no_account_is_an_error(listed: list[str], message: str) -> None:
+    """Excluded, whatever the spelling, or unusable: the message says which."""
+    reader = FakeReader(accounts=[{"id": account_id} for account_id in listed])
+
+    with pytest.raises(CloudflareError, match=message):
+        Taken(reader, exclude_account_ids=(A, B.upper()))
+
+
+def test_a_resumed_sync_may_leave_every_account_out() -> None:
+    """All of them are fresh: there is nothing to do, which is a success."""
+    stored = StoredState(by_account={A: stored_account("1", completed_at=datetime.now(UTC))})
+
+    taken = Taken(FakeReader(accounts=[{"id": A}]), stored, resume_within=timedelta(hours=1))
+
+    assert events.AccountsFound(0) in taken.events
+    assert [partial for _, partial in taken.warnings] == [False]
 
 
 @pytest.mark.parametrize("account_ids", [None, (A,)])

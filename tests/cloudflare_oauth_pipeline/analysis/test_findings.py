@@ -16,7 +16,7 @@ from cloudflare_oauth_pipeline.analysis.views import load_views, translated
 from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
 from cloudflare_oauth_pipeline.destinations.pipeline import open_for_reading
 from cloudflare_oauth_pipeline.destinations.target import Target
-from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id, faults
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.commands import DB, Run, rows
 
@@ -168,6 +168,43 @@ def test_findings_of_nothing(run: Run, api: FakeApi) -> None:
     assert (missing.exit_code, "cloudflare-oauth sync" in missing.stderr) == (1, True)
     assert run("findings").stdout == "0 findings\n"
     assert run("findings", "--format", "json").json == []
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.forbidden(), faults.not_found(), faults.error(400), faults.other_status(206)], ids=repr
+)
+def test_nothing_ever_read_is_no_proof_of_no_findings(run: Run, api: FakeApi, fault: faults.Fault) -> None:
+    """`--fail-on` exits 3 until an account was read completely once, and 0 or 4 from then on."""
+    other = account_id("two")
+    api.organisation.add(ACCOUNT, client_id="1")
+    api.organisation.add(other, client_id="2")
+    for account in (ACCOUNT, other):
+        api.behaviour.break_(account, fault)
+    run("sync")
+
+    never = run("findings", "--fail-on", "low")
+    shown = run("findings", "--format", "json")
+    api.behaviour.allow(other)
+    run("sync")
+
+    assert never.exit_code == 3
+    assert "no account was ever read completely" in never.stderr
+    assert (shown.exit_code, shown.json) == (0, [])
+    assert run("findings", "--fail-on", "critical").exit_code == 0
+    assert run("findings", "--fail-on", "critical", "--account", other.upper()).exit_code == 0
+    assert run("findings", "--fail-on", "critical", "--account", ACCOUNT).exit_code == 3
+
+    api.behaviour.break_(other, fault)
+    run("sync")
+    assert run("findings", "--fail-on", "critical").exit_code == 0
+
+
+@pytest.mark.usefixtures("risky")
+def test_a_waiver_may_name_its_account_in_capitals(run: Run) -> None:
+    """As every account id that comes in."""
+    write_waivers(f'rule = "RU-01"\naccount = "{ACCOUNT.upper()}"\nreason = "legacy"')
+
+    assert [row["rule_id"] for row in run("findings", "--format", "json").json if row["waived"]] == ["RU-01"]
 
 
 @pytest.mark.usefixtures("risky")

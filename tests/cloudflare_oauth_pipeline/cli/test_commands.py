@@ -184,6 +184,11 @@ def test_credentials_that_see_no_account_fail_the_sync(run: Run) -> None:
     [
         ("sync", "--account", "not-an-id"),
         ("sync", "--exclude-account", "not-an-id"),
+        ("sync", "--account", ""),
+        ("sync", "--account", " "),
+        ("sync", "--account", A, "--exclude-account", A.upper()),
+        ("sync", "--account", A, "--account", B, "--exclude-account", B, "--exclude-account", A),
+        ("check", "--account", A, "--exclude-account", A),
         ("sync", "--concurrency", "0"),
         ("sync", "--max-delete-fraction", "1.5"),
         ("sync", "--db", "no/such/folder/x.duckdb"),
@@ -208,6 +213,38 @@ def test_wrong_usage_ends_with_exit_code_2_before_any_request(
     assert done.stderr
     assert list(api.requests) == []
     assert [name for name in os.listdir() if name.endswith(".duckdb")] == []
+
+
+@pytest.mark.parametrize("value", [",", " ", '""', "..", A[1:]])
+@pytest.mark.parametrize("command", ["sync", "check"])
+def test_a_variable_that_names_no_account_is_wrong_usage(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, value: str
+) -> None:
+    """Nothing is requested or written, and no success is reported over 0 accounts."""
+    api.organisation.add(A, client_id="1")
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", value)
+
+    done = run(command)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "account" in done.stderr
+    assert list(api.requests) == []
+    assert [name for name in os.listdir() if name.endswith(".duckdb")] == []
+
+
+@pytest.mark.parametrize("command", [("sync",), ("sync", "--dry-run"), ("check",)])
+def test_excluding_every_listed_account_is_a_failure(
+    api: FakeApi, run: Run, command: tuple[str, ...]
+) -> None:
+    """It is known only from the list: exit code 1 and a sentence."""
+    api.organisation.add(A, client_id="1")
+    api.organisation.add_account(B)
+    api.organisation.change_account(B, id=B.upper())
+
+    done = run(*command, "--exclude-account", A.upper(), "--exclude-account", B)
+
+    assert done.exit_code == 1
+    assert "excluded" in done.stderr
 
 
 def test_missing_credentials_end_with_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

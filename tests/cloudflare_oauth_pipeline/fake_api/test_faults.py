@@ -122,6 +122,29 @@ def test_a_result_is_missing(api: FakeApi, http: httpx.Client) -> None:
     assert response["success"] is True
 
 
+def test_a_listing_is_emptied(api: FakeApi, http: httpx.Client) -> None:
+    """Everything else is as in a correct answer of an empty listing."""
+    api.behaviour.fail_next(faults.emptied())
+
+    response = http.get(CLIENTS).json()
+
+    assert (response["success"], response["errors"], response["result"]) == (True, [], [])
+    assert response["result_info"] == {"page": 1, "per_page": 20, "count": 0, "total_count": 0}
+
+
+def test_a_correct_answer_has_another_status_or_errors_beside_its_result(
+    api: FakeApi, http: httpx.Client
+) -> None:
+    """The result is whole in both."""
+    api.behaviour.fail_next(faults.other_status(206), faults.errors_beside_the_result({"code": 1}))
+
+    partial, doubtful = http.get(CLIENTS), http.get(CLIENTS)
+
+    assert (partial.status_code, partial.json()["errors"]) == (206, [])
+    assert (doubtful.status_code, doubtful.json()["errors"]) == (200, [{"code": 1}])
+    assert [len(response.json()["result"]) for response in (partial, doubtful)] == [3, 3]
+
+
 def test_a_body_is_cut_short(api: FakeApi, http: httpx.Client) -> None:
     """`Content-Length` announces more bytes than arrive before the connection closes."""
     api.behaviour.fail_next(faults.truncated())
