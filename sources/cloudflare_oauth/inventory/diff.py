@@ -8,16 +8,15 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..records import DELETED, JSON, Row, change_facts, changed_fields, client_facts, json_text, text_hash
+from .brake import newly_withheld, still_withheld
 
 if TYPE_CHECKING:
     # It imports dlt, which a caller that only needs a name from here need not wait for.
     from .stored_state import LoggedChange, StoredAccount
-
-# In an account with fewer known clients, any number of them may vanish at once.
-SMALLEST_GUARDED_ACCOUNT = 10
 
 Documents = Callable[[Collection[str]], dict[str, JSON]]
 
@@ -30,7 +29,13 @@ class AccountDiff:
     changes: list[JSON] = field(default_factory=list)
     unchanged: int = 0
     withheld: list[str] = field(default_factory=list)
-    blocked: bool = False
+    # Those of `withheld` that the brake keeps, each with the smallest fraction that lets it go.
+    braked: dict[str, Fraction] = field(default_factory=dict)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the brake keeps a client."""
+        return bool(self.braked)
 
     def count(self, change: str) -> int:
         """The number of log rows with this `change`."""
@@ -56,15 +61,12 @@ def diff_account(
     """
     diff = AccountDiff()
     listed = {row.key: row for row in rows}
-    known = stored.known
-    vanished = sorted(known.keys() - listed.keys())
-    diff.blocked = (
-        may_delete
-        and len(known) >= SMALLEST_GUARDED_ACCOUNT
-        and len(vanished) > max_delete_fraction * len(known)
-    )
-    if not may_delete or diff.blocked:
-        diff.withheld, vanished = vanished, []
+    vanished = sorted(stored.known.keys() - listed.keys())
+    diff.braked = still_withheld(vanished, stored, max_delete_fraction)
+    if may_delete:
+        diff.braked |= newly_withheld(vanished, stored, max_delete_fraction)
+    diff.withheld = [client_id for client_id in vanished if not may_delete or client_id in diff.braked]
+    vanished = sorted(set(vanished) - set(diff.withheld))
 
     for row in listed.values():
         if stored.client_hashes.get(row.key) != row.content_hash:
