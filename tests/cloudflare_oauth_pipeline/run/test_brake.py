@@ -23,7 +23,7 @@ TEN = [str(number) for number in range(10)]
 SIX, FOUR = TEN[:6], TEN[6:]
 
 
-@pytest.fixture(params=["duckdb", "postgres", "filesystem"])
+@pytest.fixture(params=["duckdb", "postgres", pytest.param("filesystem", marks=pytest.mark.scale)])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """Each tested destination in turn, empty."""
     made: Warehouse
