@@ -28,12 +28,11 @@ def _():
     with frames.open_dataset(mo.cli_args()) as data:
         log = data.frame("""
             SELECT l.change_id, l.observed_at, l.account_id, COALESCE(a.name, l.account_id) AS account,
-              l.client_id, COALESCE(l.client_name, l.client_id) AS client, l.change,
+              l.client_id, COALESCE(l.client_name, l.client_id) AS client, l.change, l.previous_change_id,
               l.write_scopes_added, l.redirect_domains_added, l.became_public
             FROM oauth_client_changes AS l LEFT JOIN accounts AS a ON a.account_id = l.account_id
-            ORDER BY l.observed_at DESC, account, client, l.client_id
         """)
-    log = frames.told_apart(log)
+    log = frames.told_apart(client_page.latest_first(log))
     components.begin("changes", "What changed, when, and which clients gained access?", data)
     return (log,)
 

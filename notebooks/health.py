@@ -31,8 +31,11 @@ def _():
         failing_since = data.frame("""
             SELECT h.account_id, MIN(s.started_at) AS since, COUNT(*) AS attempts
             FROM account_health AS h JOIN account_syncs AS s ON s.account_id = h.account_id
-            WHERE s.status <> 'complete'
-              AND (h.last_complete_at IS NULL OR s.finished_at > h.last_complete_at)
+            WHERE s.status <> 'complete' AND NOT EXISTS (
+              SELECT 1 FROM account_syncs AS c
+              WHERE c.account_id = s.account_id AND c.status = 'complete'
+                AND (COALESCE(c.sync_number, 0), c.finished_at) > (COALESCE(s.sync_number, 0), s.finished_at)
+            )
             GROUP BY h.account_id
         """)
         syncs = data.frame("""
@@ -40,7 +43,7 @@ def _():
               SUM(CASE WHEN status = 'complete' THEN 0 ELSE 1 END) AS not_complete,
               SUM(requests) AS requests, SUM(retries) AS retries,
               COALESCE(SUM(waited_seconds), 0) AS waited, SUM(listed) AS listed
-            FROM account_syncs GROUP BY sync_id ORDER BY sync_id DESC
+            FROM account_syncs GROUP BY sync_id ORDER BY COALESCE(MAX(sync_number), 0) DESC, sync_id DESC
         """)
         # If every value is whole, the column would be one of integers, and shown without a decimal.
         syncs["waited"] = syncs["waited"].astype("Float64")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import count
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -55,7 +56,8 @@ def cloudflare_oauth(
         max_delete_fraction: largest share of an account's known clients that may vanish at once (0 to 1).
         limits: timeouts and attempts of requests.
         observer: receives progress events, from more than one thread.
-        sync_id: the id of this sync in the tables; a new one by default.
+        sync_id: the id of this sync in the tables, with a number behind it if the object is run again; a new
+            one by default.
 
     Returns:
         The resources `accounts`, `oauth_scopes`, `oauth_clients`, `oauth_client_changes`, `account_syncs` and
@@ -77,7 +79,12 @@ def cloudflare_oauth(
         limits=limits or Limits(),
     )
 
+    runs = count(1)
+
     def take() -> Iterator[Rows]:
+        # The same source object may be run again, and that is another sync.
+        run = next(runs)
+        this_sync = f"{sync_id}-{run}" if sync_id and run > 1 else sync_id
         # Not at the top: a sync that reads in another process never needs the HTTP libraries.
         from .reading.thread import open_reader_thread
 
@@ -86,7 +93,9 @@ def cloudflare_oauth(
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)
             limits = _limits(pipeline)
-            inventory = Inventory(reader, stored, resolved, limits=limits, observer=observer, sync_id=sync_id)
+            inventory = Inventory(
+                reader, stored, resolved, limits=limits, observer=observer, sync_id=this_sync
+            )
             with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
                 yield from fitted(pieces, limits)
 

@@ -20,7 +20,7 @@ from cloudflare_oauth_pipeline.run.summary import Summary
 
 DATASET = "cloudflare"
 # These differ in every run of the same data, and between destinations.
-VOLATILE = {"observed_at", "sync_id", "started_at", "finished_at", "waited_seconds"}
+VOLATILE = {"observed_at", "sync_id", "sync_number", "started_at", "finished_at", "waited_seconds"}
 VOLATILE |= {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
 DOCUMENTS = ("changed_fields", "document_before", "document_after")
 

@@ -10,6 +10,7 @@ from cloudflare_oauth.records import OAUTH_CLIENT_CHANGES
 
 from ..destinations.dataset import open_dataset
 from ..destinations.target import Target
+from .change_order import in_order
 from .rules import literal
 
 COLUMNS = tuple(column.name for column in OAUTH_CLIENT_CHANGES)
@@ -38,14 +39,20 @@ def read_changes(
     """
     conditions = ["TRUE"]
     if since is not None:
-        conditions.append(f"observed_at >= CAST({literal(since.isoformat())} AS TIMESTAMP WITH TIME ZONE)")
+        # The whole history of each client, because its order says more than times do.
+        conditions.append(
+            "EXISTS (SELECT 1 FROM oauth_client_changes AS recent WHERE recent.account_id = c.account_id "
+            "AND recent.client_id = c.client_id "
+            f"AND recent.observed_at >= CAST({literal(since.isoformat())} AS TIMESTAMP WITH TIME ZONE))"
+        )
     if account_ids:
         conditions.append(f"account_id IN ({', '.join(map(literal, account_ids))})")
-    query = f"SELECT {', '.join(COLUMNS)} FROM oauth_client_changes WHERE {' AND '.join(conditions)}"
+    query = f"SELECT {', '.join(COLUMNS)} FROM oauth_client_changes AS c WHERE {' AND '.join(conditions)}"
     with open_dataset(target) as dataset:
         rows = [_row(row) for row in dataset.query(query).dicts()]
         accounts = dataset.query("SELECT account_id, name FROM accounts").rows
-    rows.sort(key=lambda row: (row["observed_at"], row["account_id"], row["client_id"]))
+    ordered = in_order(rows, datetime.now(UTC))
+    rows = [row for seen_at, row in ordered if since is None or seen_at >= since]
     return ChangeLog(rows, {account_id: name for account_id, name in accounts if name})
 
 

@@ -1,11 +1,13 @@
 """One client in full, and rows of the change log with their changes in words."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
 from cloudflare_oauth.records import ARRAYS, OAUTH_CLIENTS
 
+from ..analysis.change_order import in_order
 from ..analysis.change_text import in_words
 from ..analysis.rules import literal
 from .frames import Data
@@ -33,10 +35,19 @@ def one_client(
         for name in ARRAYS
     }
     history = data.frame(
-        "SELECT observed_at, change, changed_fields, document_before, document_after "
-        f"FROM oauth_client_changes WHERE {where} ORDER BY observed_at DESC"
+        "SELECT change_id, previous_change_id, account_id, client_id, observed_at, change, changed_fields, "
+        f"document_before, document_after FROM oauth_client_changes WHERE {where}"
     )
-    return client, arrays, with_words(history)
+    return client, arrays, with_words(latest_first(history))
+
+
+def latest_first(changes: pd.DataFrame) -> pd.DataFrame:
+    """Whole histories of clients, the latest change first; no time is in the future (see `in_order`)."""
+    keys = ["change_id", "previous_change_id", "account_id", "client_id", "observed_at"]
+    rows = changes.assign(place=range(len(changes)))[[*keys, "place"]].astype("object").to_dict("records")
+    ordered = in_order(rows, datetime.now(UTC))[::-1]
+    seen = pd.Series([seen_at for seen_at, _ in ordered], dtype=changes["observed_at"].dtype)
+    return changes.iloc[[row["place"] for _, row in ordered]].reset_index(drop=True).assign(observed_at=seen)
 
 
 def with_words(changes: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..records import (
@@ -23,15 +24,14 @@ from ..records import (
     json_text,
     text_hash,
 )
+from .brake import newly_withheld, still_withheld
 
 if TYPE_CHECKING:
     # It imports dlt, which a caller that only needs a name from here need not wait for.
     from .stored_state import LoggedChange, StoredAccount
 
-# In an account with fewer known clients, any number of them may vanish at once.
-SMALLEST_GUARDED_ACCOUNT = 10
-
 Documents = Callable[[Collection[str]], dict[str, JSON]]
+ObservedBefore = Callable[[str], dict[str, datetime]]
 
 
 @dataclass
@@ -42,7 +42,13 @@ class AccountDiff:
     changes: list[JSON] = field(default_factory=list)
     unchanged: int = 0
     withheld: list[str] = field(default_factory=list)
-    blocked: bool = False
+    # Those of `withheld` that the brake keeps, each with the smallest fraction that lets it go.
+    braked: dict[str, Fraction] = field(default_factory=dict)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the brake keeps a client."""
+        return bool(self.braked)
 
     def count(self, change: str) -> int:
         """The number of log rows with this `change`."""
@@ -54,6 +60,7 @@ def diff_account(
     rows: Iterable[Row],
     stored: "StoredAccount",
     documents_after: Documents,
+    observed_before: ObservedBefore,
     *,
     may_delete: bool,
     max_delete_fraction: float,
@@ -65,18 +72,16 @@ def diff_account(
     Args:
         may_delete: whether the listing proves that the clients it lacks are gone.
         documents_after: returns the last logged documents by `change_id`.
+        observed_before: returns when the stored content of an account's clients was first seen, by client.
     """
     diff = AccountDiff()
     listed = {row.key: row for row in rows}
-    known = stored.known
-    vanished = sorted(known.keys() - listed.keys())
-    diff.blocked = (
-        may_delete
-        and len(known) >= SMALLEST_GUARDED_ACCOUNT
-        and len(vanished) > max_delete_fraction * len(known)
-    )
-    if not may_delete or diff.blocked:
-        diff.withheld, vanished = vanished, []
+    vanished = sorted(stored.known.keys() - listed.keys())
+    diff.braked = still_withheld(vanished, stored, max_delete_fraction)
+    if may_delete:
+        diff.braked |= newly_withheld(vanished, stored, max_delete_fraction)
+    diff.withheld = [client_id for client_id in vanished if not may_delete or client_id in diff.braked]
+    vanished = sorted(set(vanished) - set(diff.withheld))
 
     steps = list(_steps(listed, vanished, stored))
     before = documents_after([last.change_id for _, last, _ in steps if last and last.content_hash])
@@ -91,27 +96,36 @@ def diff_account(
         diff.unchanged -= now is not None
     diff.unchanged += len(listed)
 
-    for row in listed.values():
-        client = stored.clients.get(row.key)
-        change_id = change_ids[row.key]
-        if client is None or (client.content_hash, client.change_id) != (row.content_hash, change_id):
-            diff.clients.append(
-                {
-                    **row.columns,
-                    **client_facts(row.columns),
-                    "account_id": account_id,
-                    "derived_version": DERIVED_VERSION,
-                    "change_id": change_id,
-                    "content_hash": row.content_hash,
-                    "observed_at": observed_at,
-                }
-            )
+    written = [row for row in listed.values() if not _is_shown(row, change_ids[row.key], stored)]
+    logged = {change["client_id"] for change in diff.changes}
+    # What is written again without a change was first seen when it was first written.
+    renewed = any(row.key in stored.clients and row.key not in logged for row in written)
+    observed = observed_before(account_id) if renewed else {}
+    for row in written:
+        since = observed.get(row.key) if row.key not in logged else None
+        diff.clients.append(
+            {
+                **row.columns,
+                **client_facts(row.columns),
+                "account_id": account_id,
+                "derived_version": DERIVED_VERSION,
+                "change_id": change_ids[row.key],
+                "content_hash": row.content_hash,
+                "observed_at": since or observed_at,
+            }
+        )
     diff.clients.extend(
         {"account_id": account_id, "client_id": client_id, DELETED: True}
         for client_id in vanished
         if client_id in stored.clients
     )
     return diff
+
+
+def _is_shown(row: Row, change_id: str, stored: "StoredAccount") -> bool:
+    """Whether the stored row of a client has this content, and says which logged change that is."""
+    client = stored.clients.get(row.key)
+    return client is not None and (client.content_hash, client.change_id) == (row.content_hash, change_id)
 
 
 def _is_hashed_anew(last: "LoggedChange", before: JSON, row: Row) -> bool:

@@ -27,6 +27,7 @@ from ..records import (
 )
 from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Resource
 from ..settings import SyncSettings
+from .brake import withheld_as_text
 from .diff import AccountDiff, diff_account
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Inventory:
         self._readings: dict[str, AccountReading] = {}
         self.observer = observer
         self.sync_id = sync_id or new_sync_id()
+        self.sync_number = stored.sync_number + 1
         now = datetime.now(UTC)
         self.observed_at = settings.observed_at or now
         # Added to the times at which accounts are read, for a sync that plays another day.
@@ -143,9 +145,11 @@ class Inventory:
         if self.resume_since is None:
             return account_ids
         left = []
+        now = datetime.now(UTC)
         for account_id in account_ids:
             completed_at = self.stored.account(account_id).completed_at
-            if completed_at is None or completed_at < self.resume_since:
+            # A time in the future is that of a clock that was ahead: it proves nothing.
+            if completed_at is None or not self.resume_since <= completed_at <= now:
                 left.append(account_id)
         self._warn(
             f"{len(account_ids) - len(left)} of {len(account_ids)} accounts were read completely since "
@@ -222,6 +226,7 @@ class Inventory:
             listing.rows,
             self.stored.account(reading.account_id),
             self.stored.documents_after,
+            self.stored.observed_before,
             may_delete=listing.complete and not rejections,
             max_delete_fraction=self.settings.max_delete_fraction,
             sync_id=self.sync_id,
@@ -239,6 +244,7 @@ class Inventory:
             unchanged=diff.unchanged,
             deletes_withheld=len(diff.withheld) if listing.complete else 0,
             rejected=len(rejections),
+            withheld_clients=withheld_as_text(diff.braked) if listing.complete else None,
         )
         return {
             "oauth_clients": diff.clients,
@@ -271,6 +277,7 @@ class Inventory:
         self.observer(done)
         return {
             "sync_id": self.sync_id,
+            "sync_number": self._sync_number(reading.account_id),
             "started_at": reading.started_at + self.clock_shift,
             "finished_at": reading.finished_at + self.clock_shift,
             "requests": reading.requests,
@@ -280,6 +287,10 @@ class Inventory:
             **vars(done),
             **columns,
         }
+
+    def _sync_number(self, account_id: str) -> int:
+        """A number above those of all earlier syncs, whatever the clocks say."""
+        return max(self.sync_number, self.stored.account(account_id).sync_number + 1)
 
     def _changed(self, rows: Iterable[Row], stored: dict[str, str]) -> list[JSON]:
         return [
@@ -386,18 +397,19 @@ def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Reject
     if listing.problem:
         message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"
         return {"status": "incomplete", "error_message": message}
-    withheld = diff.withheld
+    messages = []
     if diff.blocked:
-        message = (
-            f"{len(withheld)} known clients are not listed any more, more than --max-delete-fraction allows: "
-            f"{_some(withheld)}; they were kept. If they are really gone, sync once with "
-            "--max-delete-fraction 1"
+        messages.append(
+            f"{len(diff.braked)} known clients are not listed any more, more than --max-delete-fraction "
+            f"allowed to vanish at once: {_some(diff.braked)}; they are kept. If they are "
+            "really gone, sync once with --max-delete-fraction 1"
         )
-        return {"status": "delete_blocked", "error_message": message}
     if rejections:
-        message = f"{len(rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
-        return {"status": "complete", "error_message": message}
-    return {"status": "complete"}
+        messages.append(
+            f"{len(rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
+        )
+    status = "delete_blocked" if diff.blocked else "complete"
+    return {"status": status, "error_message": ". ".join(messages)} if messages else {"status": status}
 
 
 def _some(names: Collection[str], at_most: int = NAMED_IN_A_MESSAGE) -> str:

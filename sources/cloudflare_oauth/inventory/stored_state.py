@@ -1,9 +1,10 @@
 """Reads what the dataset holds, from the destination itself: local state is never trusted."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import dlt
@@ -19,6 +20,7 @@ from ..records import (
     json_text,
     redacted,
 )
+from .brake import withheld_from_text
 
 ROWS_PER_FETCH = 10_000
 IDS_PER_QUERY = 500
@@ -59,8 +61,14 @@ class StoredAccount:
     syncs: int = 0
     # Whether an earlier sync read the account completely, so that a new client was created since.
     baselined: bool = False
-    # When the last sync that read and loaded it completely finished reading.
+    # When the last sync that read and loaded it completely finished reading; None if deletions were withheld.
     completed_at: datetime | None = None
+    # The number of clients that it listed.
+    last_listed: int | None = None
+    # What it withheld, each with the smallest `max_delete_fraction` that lets it go.
+    withheld: dict[str, Fraction] = field(default_factory=dict)
+    # The highest number of a sync that has a row for the account.
+    sync_number: int = 0
 
     @property
     def known(self) -> dict[str, str]:
@@ -85,6 +93,11 @@ class StoredState:
     dataset: Dataset | None = None
     # The condition that a row's load was completed, where a load writes its tables one by one.
     completed: str = "1 = 1"
+
+    @property
+    def sync_number(self) -> int:
+        """The highest number of a stored sync; 0 without any."""
+        return max((account.sync_number for account in self.by_account.values()), default=0)
 
     def account(self, account_id: str) -> StoredAccount:
         """The stored state of an account; empty if it is new."""
@@ -134,6 +147,14 @@ class StoredState:
                 f"SELECT {', '.join(columns)} FROM oauth_client_changes WHERE change_id IN ({ids})",
             )
             yield [_as_written(dict(zip(columns, row, strict=True))) for row in rows]
+
+    def observed_before(self, account_id: str) -> dict[str, datetime]:
+        """When the stored content of an account's clients was first seen, by client.
+
+        Source: `oauth_clients`.
+        """
+        query = f"SELECT client_id, observed_at FROM oauth_clients WHERE account_id = '{account_id}'"
+        return {client_id: as_utc(at) for client_id, at in _rows(self.dataset, query) if at is not None}
 
     def documents_after(self, change_ids: Collection[str]) -> dict[str, JSON]:
         """The documents after logged changes, by `change_id`, redacted.
@@ -192,8 +213,7 @@ def read_stored_state(pipeline: dlt.Pipeline | None) -> StoredState:
         account(account_id).last_changes[client_id] = LoggedChange(change_id, content_hash)
     for (account_id,) in _rows(dataset, _BASELINED_ACCOUNTS):
         account(account_id).baselined = True
-    for account_id, completed_at in _rows(dataset, _COMPLETED_ACCOUNTS):
-        account(account_id).completed_at = completed_at
+    _read_account_syncs(dataset, stored.tables, account)
     return stored
 
 
@@ -225,6 +245,30 @@ def _clients_query(tables: StoredTables, completed: str) -> str:
 
 _SYNCS = "SELECT account_id, COUNT(*) AS syncs FROM account_syncs"
 
+
+def _read_account_syncs(
+    dataset: Dataset, tables: StoredTables, account: Callable[[str], StoredAccount]
+) -> None:
+    """Read the last number of each account, and what its last complete reading has left behind."""
+    columns = tables["account_syncs"]["columns"] if "account_syncs" in tables else {}
+    # An older release has made the table without them.
+    number = "s.sync_number" if "sync_number" in columns else "0"
+    withheld = "s.withheld_clients" if "withheld_clients" in columns else "NULL"
+    if "sync_number" in columns:
+        for account_id, last in _rows(dataset, _LAST_NUMBERS):
+            account(account_id).sync_number = last or 0
+    for account_id, *row in _rows(dataset, _COMPLETE_READINGS.format(number=number, withheld=withheld)):
+        status, finished_at, listed, new, deletes_withheld, text = row
+        one = account(account_id)
+        one.completed_at = finished_at if status == "complete" else None
+        one.last_listed = listed
+        one.withheld = withheld_from_text(text)
+        if text is None and deletes_withheld:
+            # An older release did not say which: all that are missing now.
+            share = min(Fraction(1), Fraction(deletes_withheld, max(1, listed - new + deletes_withheld)))
+            one.withheld = dict.fromkeys(one.known, share)
+
+
 # The last change is the one that no other change follows: times may be equal, or run backwards.
 _LAST_CHANGES = """
 SELECT c.account_id, c.client_id, c.change_id, c.content_hash
@@ -244,14 +288,29 @@ WHERE s.status IN ('complete', 'delete_blocked')
 """
 
 
-# Only of loads that dlt marked as complete: a killed one may have written this table and no other.
-_COMPLETED_ACCOUNTS = """
-SELECT s.account_id, MAX(s.finished_at) AS completed_at
-FROM account_syncs AS s
-JOIN _dlt_loads AS l ON l.load_id = s._dlt_load_id AND l.status = 0
-WHERE s.status = 'complete' AND s.rejected = 0
-GROUP BY s.account_id
+_LAST_NUMBERS = "SELECT account_id, MAX(sync_number) AS sync_number FROM account_syncs GROUP BY account_id"
+
+# Only of loads that dlt marked as complete: a killed one may have written this table and no other. The number
+# decides which is the last, because clocks may run backwards; only an older release's rows have none.
+_COMPLETE_READINGS = """
+SELECT r.account_id, r.status, r.finished_at, r.listed, r.new, r.deletes_withheld, r.withheld_clients
+FROM (
+  SELECT s.account_id, s.status, s.finished_at, s.listed, s.created + s.baseline AS new, s.deletes_withheld,
+    {withheld} AS withheld_clients,
+    ROW_NUMBER() OVER (
+      PARTITION BY s.account_id ORDER BY COALESCE({number}, 0) DESC, s.finished_at DESC, s.sync_id DESC
+    ) AS place
+  FROM account_syncs AS s
+  JOIN _dlt_loads AS l ON l.load_id = s._dlt_load_id AND l.status = 0
+  WHERE s.status IN ('complete', 'delete_blocked') AND s.rejected = 0
+) AS r
+WHERE r.place = 1
 """
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A time as the destination returns it, in UTC; Delta tables have times without a zone."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _as_written(change: JSON) -> JSON:

@@ -154,7 +154,7 @@ OAUTH_SCOPES = (
 )
 
 ACCOUNT_SYNCS = (
-    _key("sync_id", "Id of the sync; later syncs sort after earlier ones."),
+    _key("sync_id", "Id of the sync; `sync_number` says which is the later one."),
     _key("account_id", "Id of the account."),
     column("started_at", "timestamp", "When the account's first request was made."),
     column("finished_at", "timestamp", "When the account had been read."),
@@ -179,6 +179,12 @@ ACCOUNT_SYNCS = (
     column("unchanged", "bigint", "Clients without a change."),
     column("deletes_withheld", "bigint", "Clients that are no longer listed but were kept."),
     column("rejected", "bigint", "Rows that could not be loaded."),
+    column("sync_number", "bigint", "Number of the sync; later syncs have higher ones, whatever clocks say."),
+    column(
+        "withheld_clients",
+        "text",
+        "JSON: ids of the clients that the brake keeps, by the `--max-delete-fraction` that lets them go.",
+    ),
 )
 
 REJECTED_ROWS = (

@@ -54,6 +54,9 @@ class Dataset:
         documents = {one["change_id"]: one["document_after"] for one in self.log}
         return {change_id: json.loads(documents[change_id]) for change_id in change_ids}
 
+    def observed_before(self, _account_id: str) -> dict[str, datetime]:
+        return {client_id: one["observed_at"] for client_id, one in self.clients.items()}
+
     def diff(self, listing: Listing, **arguments: Any) -> AccountDiff:
         """The diff to a listing, which is proven whole unless the arguments say otherwise."""
         return diff_account(
@@ -61,6 +64,7 @@ class Dataset:
             [row(client_id, **fields) for client_id, fields in listing.items()],
             self.stored(),
             self.documents_after,
+            self.observed_before,
             **{
                 "may_delete": True,
                 "max_delete_fraction": 1.0,
@@ -245,9 +249,14 @@ def test_a_change_id_depends_on_the_account_and_the_client() -> None:
     dataset = Dataset()
     same = {"may_delete": True, "max_delete_fraction": 1.0, "sync_id": "sync", "observed_at": NOW}
     ids = {
-        diff_account(account, [row(client_id)], StoredAccount(), dataset.documents_after, **same).changes[0][
-            "change_id"
-        ]
+        diff_account(
+            account,
+            [row(client_id)],
+            StoredAccount(),
+            dataset.documents_after,
+            dataset.observed_before,
+            **same,
+        ).changes[0]["change_id"]
         for account in ("a", "b")
         for client_id in ("1", "2")
     }
@@ -429,6 +438,7 @@ def test_a_row_of_uncertain_content_is_written_again() -> None:
         [row("1")],
         stored,
         dataset.documents_after,
+        dataset.observed_before,
         may_delete=True,
         max_delete_fraction=0.5,
         sync_id="sync",
@@ -456,6 +466,7 @@ def test_only_the_documents_before_a_change_are_asked_for() -> None:
         [row("same"), row("changed", tier=1), row("back"), row("new")],
         stored,
         documents_after,
+        dataset.observed_before,
         may_delete=True,
         max_delete_fraction=1.0,
         sync_id="sync",

@@ -458,6 +458,26 @@ def test_accounts_that_were_read_within_the_age_are_left_out() -> None:
     assert taken.column("accounts", "account_id") == [A, B, C]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=1), timedelta(days=1), timedelta(days=9_000)])
+def test_an_account_that_was_read_in_the_future_is_read_again(ahead: timedelta) -> None:
+    """A clock was ahead: the time proves nothing."""
+    stored = StoredState(by_account={A: stored_account("1", completed_at=datetime.now(UTC) + ahead)})
+    reader = FakeReader(accounts=[{"id": A}], clients={A: clients("1")})
+
+    assert list(Taken(reader, stored, resume_within=timedelta(hours=1)).account_syncs) == [A]
+
+
+def test_a_sync_has_a_number_above_all_that_are_stored() -> None:
+    """Also above that of an account of which another sync has been stored meanwhile."""
+    accounts = {account: stored_account("1", sync_number=number) for account, number in ((A, 4), (B, 7))}
+    stored = StoredState(by_account=accounts)
+    reader = FakeReader(accounts=[{"id": id_} for id_ in (A, B, C)], clients={})
+
+    numbers = [row["sync_number"] for row in Taken(reader, stored).account_syncs.values()]
+
+    assert numbers == [8, 8, 8]
+
+
 def test_observed_at_shifts_the_clock() -> None:
     """A sync that plays another day dates its rows and its readings by that day."""
     day = datetime(2020, 2, 29, 12, tzinfo=UTC)
@@ -510,6 +530,8 @@ def test_a_row_of_account_syncs_has_what_was_read() -> None:
     assert taken.rows("account_syncs") == [
         {
             "sync_id": "sync",
+            "sync_number": 1,
+            "withheld_clients": None,
             "account_id": A,
             "status": "complete",
             "error_message": None,

@@ -334,6 +334,30 @@ def test_account_health_shows_the_last_sync_and_the_last_complete_one(run: Run, 
     assert health == {ACCOUNT: ["complete", 1, False], account_id("two"): ["forbidden", 1, True]}
 
 
+@pytest.mark.parametrize("wrong", [timedelta(days=1), timedelta(days=3_000), timedelta(days=-3_000)])
+def test_a_wrong_clock_hides_neither_health_nor_changes_nor_findings(
+    api: FakeApi, run: Run, tmp_path: Path, wrong: timedelta
+) -> None:
+    """The second of three syncs has a clock that is ahead or behind; the last one is the one that counts."""
+    target = Target(db=tmp_path / DB, pipelines_dir=tmp_path / "pipelines")
+    now = datetime.now(UTC)
+    api.organisation.add(ACCOUNT, client_id="1", client_name="0", has_rotated_secret=True)
+    for number, when in enumerate((now - timedelta(days=45), now + wrong, now - timedelta(days=10))):
+        api.organisation.change(ACCOUNT, "1", client_name=str(number), has_rotated_secret=number != 1)
+        settings = SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=when)
+        sync(target, settings)
+
+    last = "SELECT sync_id, finished_at FROM account_syncs ORDER BY sync_number DESC LIMIT 1"
+    assert rows("SELECT sync_id, last_complete_at FROM account_health") == rows(last)
+    assert [change["client_name"] for change in run("changes", "--format", "json").json] == ["0", "1", "2"]
+    since = run("changes", "--since", "12d", "--format", "json").json
+    expected = ["2"] if wrong < timedelta(0) else ["1", "2"]
+    assert [change["client_name"] for change in since] == expected
+    # The secret that was replaced last is ten days old, not 45 and not unborn.
+    query = "SELECT rule_id, severity FROM oauth_client_findings WHERE rule_id = 'SE-01'"
+    assert rows(query) == [("SE-01", "medium")]
+
+
 @pytest.mark.scale
 def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: FakeApi) -> None:
     """The dataset is the demo's organisation, multiplied to more than 200,000 clients."""

@@ -31,13 +31,21 @@ FROM accounts AS a
 LEFT JOIN (
   SELECT
     s.*,
-    ROW_NUMBER() OVER (PARTITION BY s.account_id ORDER BY s.finished_at DESC, s.sync_id DESC) AS place
+    ROW_NUMBER() OVER (
+      PARTITION BY s.account_id ORDER BY COALESCE(s.sync_number, 0) DESC, s.finished_at DESC, s.sync_id DESC
+    ) AS place
   FROM account_syncs AS s
 ) AS last_sync ON last_sync.account_id = a.account_id AND last_sync.place = 1
 LEFT JOIN (
-  SELECT account_id, MAX(finished_at) AS last_complete_at
-  FROM account_syncs WHERE status = 'complete' GROUP BY account_id
-) AS completed ON completed.account_id = a.account_id
+  SELECT
+    s.account_id,
+    s.finished_at AS last_complete_at,
+    ROW_NUMBER() OVER (
+      PARTITION BY s.account_id ORDER BY COALESCE(s.sync_number, 0) DESC, s.finished_at DESC, s.sync_id DESC
+    ) AS place
+  FROM account_syncs AS s
+  WHERE s.status = 'complete'
+) AS completed ON completed.account_id = a.account_id AND completed.place = 1
 LEFT JOIN (
   SELECT account_id, COUNT(*) AS client_count FROM oauth_clients GROUP BY account_id
 ) AS clients ON clients.account_id = a.account_id

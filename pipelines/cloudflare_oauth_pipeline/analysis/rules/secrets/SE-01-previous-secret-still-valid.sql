@@ -13,15 +13,17 @@ SELECT c.account_id, c.client_id, 'previous secret' AS subject,
        ELSE 'medium' END AS severity
 FROM oauth_clients AS c
 JOIN (
-  SELECT l.account_id, l.client_id, MIN(l.observed_at) AS first_seen
-  FROM oauth_client_changes AS l
-  LEFT JOIN (
-    SELECT account_id, client_id, MAX(observed_at) AS last_without
-    FROM oauth_client_changes
-    WHERE has_rotated_secret IS NULL OR NOT has_rotated_secret
-    GROUP BY account_id, client_id
-  ) AS w ON w.account_id = l.account_id AND w.client_id = l.client_id
-  WHERE l.has_rotated_secret AND (w.last_without IS NULL OR l.observed_at > w.last_without)
-  GROUP BY l.account_id, l.client_id
+  WITH RECURSIVE rotated AS (
+    SELECT l.account_id, l.client_id, l.previous_change_id, l.observed_at
+    FROM oauth_client_changes AS l
+    WHERE l.has_rotated_secret
+      AND NOT EXISTS (SELECT 1 FROM oauth_client_changes AS later WHERE later.previous_change_id = l.change_id)
+    UNION ALL
+    SELECT l.account_id, l.client_id, l.previous_change_id, l.observed_at
+    FROM rotated
+    JOIN oauth_client_changes AS l ON l.change_id = rotated.previous_change_id
+    WHERE l.has_rotated_secret
+  )
+  SELECT account_id, client_id, MIN(observed_at) AS first_seen FROM rotated GROUP BY account_id, client_id
 ) AS since ON since.account_id = c.account_id AND since.client_id = c.client_id
 WHERE c.has_rotated_secret AND since.first_seen <= CURRENT_TIMESTAMP - INTERVAL '7 days'

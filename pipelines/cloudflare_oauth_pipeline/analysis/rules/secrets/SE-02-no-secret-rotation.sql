@@ -14,6 +14,7 @@ FROM (
   FROM oauth_clients AS c
   LEFT JOIN oauth_client_changes AS l
     ON l.account_id = c.account_id AND l.client_id = c.client_id AND l.has_rotated_secret
+    AND l.observed_at <= CURRENT_TIMESTAMP
   WHERE c.token_endpoint_auth_method <> 'none' AND c.created_at IS NOT NULL
   GROUP BY c.account_id, c.client_id, c.created_at
 ) AS rotated
