@@ -20,7 +20,13 @@ from dlt.common.destination import Destination
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
 
-from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, declared_schema, inventory_source
+from cloudflare_oauth import (
+    CloudflareOAuthError,
+    ConfigurationError,
+    declared_schema,
+    events,
+    inventory_source,
+)
 from cloudflare_oauth.destinations import DestinationLimits, fitted, limits_of
 from cloudflare_oauth.inventory import Rows
 
@@ -28,6 +34,17 @@ from .batch import Batch
 from .target import Target
 
 AnyDestination = Destination[Any, Any]
+
+
+class DatasetLock:
+    """The lock on a dataset, while it is held; this one is of a destination where it cannot be lost."""
+
+    def check(self) -> None:
+        """Check that the lock is still held, before anything is written that depends on it.
+
+        Raises:
+            DestinationError: it was lost.
+        """
 
 
 class Adapter:
@@ -38,6 +55,7 @@ class Adapter:
             prefetch before the stored state is read.
         view_comments: the query for the comments of a schema's views (`{schema}` is its name as a literal);
             None if the destination has no comments, so that every sync renews the views.
+        observer: told of a wait for another sync.
     """
 
     excludes_other_writers = False
@@ -46,6 +64,7 @@ class Adapter:
     def __init__(self, target: Target, destination: AnyDestination) -> None:
         self.target = target
         self._destination = destination
+        self.observer: events.Observer = events.ignore
 
     @property
     def limits(self) -> DestinationLimits:
@@ -81,9 +100,14 @@ class Adapter:
         """Keep the destination open, and other writers out if it can, for as long as a sync lasts."""
         return nullcontext()
 
-    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[None]:
-        """The lock on the dataset that every load holds, where two loads at once would mix up their rows."""
-        return nullcontext()
+    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[DatasetLock]:
+        """The lock on the dataset that every load holds, where two loads at once would mix up their rows.
+
+        Raises:
+            BusyError: another sync holds it for too long.
+            DestinationError: it was lost before the context ended.
+        """
+        return nullcontext(DatasetLock())
 
     def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
         """What the destination cannot do and a user has to know, in sentences."""
@@ -110,7 +134,8 @@ class Adapter:
         prepare(pipeline)
         pipeline.extract(inventory_source(piece.content for piece in batch))
         pipeline.normalize()
-        with self.lock(pipeline):
+        with self.lock(pipeline) as lock:
+            lock.check()
             pipeline.load()
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
