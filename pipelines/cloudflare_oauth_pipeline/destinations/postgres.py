@@ -36,22 +36,18 @@ class Postgres(Adapter):
     def lock(self, pipeline: dlt.Pipeline) -> Iterator[DatasetLock]:
         """As in `Adapter`: two merges of the same row would both insert it, as neither sees the other's."""
         # Not at the top: psycopg2 is optional.
-        from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
-
         from .postgres_locks import advisory_lock
 
-        client = pipeline.sql_client()
-        assert isinstance(client, Psycopg2SqlClient)
-        with advisory_lock(client, self.longest_wait_seconds, self.observer) as lock:
+        with advisory_lock(pipeline.sql_client(), self.longest_wait_seconds, self.observer) as lock:
             yield lock
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
         """As in `Adapter`: a pooler that refuses what dlt asks for at the start of a connection."""
         if "unsupported startup parameter" in str(error):
             return DestinationError(
-                f"{self.target}: the connection pooler in front of PostgreSQL refuses a parameter that dlt "
-                "connects with. For pgbouncer, set ignore_startup_parameters = extra_float_digits, options in "
-                "pgbouncer.ini, reload it and run again"
+                f"{self.target}: the connection pooler in front of PostgreSQL refuses a parameter that "
+                "dlt connects with. For pgbouncer, set ignore_startup_parameters = extra_float_digits, "
+                "options in pgbouncer.ini, reload it and run again"
             )
         return None
 

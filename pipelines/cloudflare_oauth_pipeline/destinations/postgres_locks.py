@@ -1,7 +1,8 @@
 """PostgreSQL's locks: the one on a dataset, and bounds for the wait for those of other sessions.
 
-All bounds are set for one transaction each (`SET LOCAL`): behind a pooler that hands out a connection for each
-transaction, a setting of the session, or of the connection's start, would be lost or meet another client.
+All bounds are set for one transaction each (`SET LOCAL`): behind a pooler that hands out a connection for
+each transaction, a setting of the session, or of the connection's start, would be lost or meet another
+client.
 """
 
 import time
@@ -18,6 +19,7 @@ from dlt.destinations.exceptions import DatabaseException, DatabaseTransientExce
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.typing import DBTransaction
 from psycopg2.errors import LockNotAvailable
 from psycopg2.sql import SQL, Composable
@@ -178,8 +180,8 @@ class BoundedSqlClient(Psycopg2SqlClient):
                 holders = [_described(*row) for _, *row in cursor.fetchall()]
         held = "; ".join(holders) or "a session that has ended meanwhile"
         return (
-            f"a table of the schema {self.dataset_name} is locked by another session ({held}), and was not to "
-            "be had in several attempts: end its transaction, or wait for it, and run again"
+            f"a table of the schema {self.dataset_name} is locked by another session ({held}), and was "
+            "not to be had in several attempts: end its transaction, or wait for it, and run again"
         )
 
 
@@ -220,7 +222,10 @@ class BoundedClient(PostgresClient):
     ) -> TSchemaTables | None:
         """As in dlt, in several attempts: to change a table, all others have to leave it for a moment."""
         update = super().update_stored_schema
-        return self.sql_client.retried(lambda: update(only_tables, expected_update, force))
+        applied: TSchemaTables | None = self.sql_client.retried(
+            lambda: update(only_tables, expected_update, force)
+        )
+        return applied
 
 
 class AdvisoryLock(DatasetLock):
@@ -231,7 +236,7 @@ class AdvisoryLock(DatasetLock):
     killed process.
     """
 
-    def __init__(self, client: Psycopg2SqlClient) -> None:
+    def __init__(self, client: SqlClientBase[Any]) -> None:
         self._client = client
         self._parameters = {"lock": f"dlt {client.dataset_name}"}
 
@@ -256,8 +261,9 @@ class AdvisoryLock(DatasetLock):
             connection.rollback()
             if time.monotonic() > give_up_at:
                 raise BusyError(
-                    f"another sync has been loading into the schema {self._client.dataset_name} for longer than "
-                    f"{longest_wait_seconds:.0f} seconds ({holder}): wait for it to end, or end it, and run again"
+                    f"another sync has been loading into the schema {self._client.dataset_name} for longer "
+                    f"than {longest_wait_seconds:.0f} seconds ({holder}): wait for it to end, or end it, and "
+                    "run again"
                 )
             if not is_told:
                 is_told = True
@@ -290,7 +296,7 @@ class AdvisoryLock(DatasetLock):
 
 @contextmanager
 def advisory_lock(
-    client: Psycopg2SqlClient, longest_wait_seconds: float, observe: events.Observer
+    client: SqlClientBase[Any], longest_wait_seconds: float, observe: events.Observer
 ) -> Iterator[AdvisoryLock]:
     """Hold the lock of the client's dataset, on a connection that this opens.
 
