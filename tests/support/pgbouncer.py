@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs
 
-
 from tests.support.warehouses import Postgres
 
 # As Debian ships it, it refuses dlt's `options`.

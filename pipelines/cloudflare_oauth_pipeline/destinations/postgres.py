@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dlt
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.factory import postgres
 
 from cloudflare_oauth import CloudflareOAuthError, DestinationError
@@ -13,6 +14,14 @@ from .adapter import Adapter, AnyDestination, DatasetLock
 
 if TYPE_CHECKING:
     from .postgres_locks import BoundedClient
+
+
+class LockedError(DatabaseException):
+    """Another session held a lock on a table for longer than is waited; the message names it."""
+
+    def __init__(self, error: Exception, sentence: str) -> None:
+        super().__init__(error)
+        self.args = (sentence,)
 
 
 class Postgres(Adapter):
@@ -42,7 +51,9 @@ class Postgres(Adapter):
             yield lock
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
-        """As in `Adapter`: a pooler that refuses what dlt asks for at the start of a connection."""
+        """As in `Adapter`: a table that is locked, or a pooler that refuses what dlt connects with."""
+        if isinstance(error, LockedError):
+            return DestinationError(f"{self.target}: {error}")
         if "unsupported startup parameter" in str(error):
             return DestinationError(
                 f"{self.target}: the connection pooler in front of PostgreSQL refuses a parameter that "

@@ -27,6 +27,7 @@ from psycopg2.sql import SQL, Composable
 from cloudflare_oauth import BusyError, DestinationError, events
 
 from .adapter import DatasetLock
+from .postgres import LockedError
 
 Result = TypeVar("Result")
 
@@ -87,14 +88,6 @@ GROUP BY a.pid, a.usename, a.application_name, a.xact_start
 ORDER BY rank DESC, a.xact_start
 LIMIT 3
 """
-
-
-class LockedError(DatabaseException):
-    """Another session held a lock on a table for longer than is waited; the message names it."""
-
-    def __init__(self, error: Exception, sentence: str) -> None:
-        super().__init__(error)
-        self.args = (sentence,)
 
 
 class BoundedSqlClient(Psycopg2SqlClient):
