@@ -97,6 +97,11 @@ class BoundedSqlClient(Psycopg2SqlClient):
         LockedError: a lock was not to be had, after `ATTEMPTS` attempts (one in a transaction).
     """
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # While dlt stages, its `dataset_name` is that of the staging dataset.
+        self._names = {"dataset": self.dataset_name, "staging": self.staging_dataset_name}
+
     def open_connection(self) -> Any:
         """As in dlt, with an error that belongs to dlt."""
         try:
@@ -168,12 +173,11 @@ class BoundedSqlClient(Psycopg2SqlClient):
             # Behind a pooler, a transaction that stays open would keep the connection from others.
             connection.autocommit = True
             with connection.cursor() as cursor:
-                names = {"dataset": self.dataset_name, "staging": self.staging_dataset_name}
-                cursor.execute(_HOLDERS_OF_TABLES, names)
+                cursor.execute(_HOLDERS_OF_TABLES, self._names)
                 holders = [_described(*row) for _, *row in cursor.fetchall()]
         held = "; ".join(holders) or "a session that has ended meanwhile"
         return (
-            f"a table of the schema {self.dataset_name} is locked by another session ({held}), and was "
+            f"a table of the schema {self._names['dataset']} or of its staging schema is locked by another session ({held}), and was "
             "not to be had in several attempts: end its transaction, or wait for it, and run again"
         )
 
