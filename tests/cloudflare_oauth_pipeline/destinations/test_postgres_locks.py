@@ -95,7 +95,9 @@ def test_a_sync_that_is_locked_out_ends_and_names_who_locks(
     with transaction(synced, BLOCKING[kind]) as holder:
         done = run(*SYNC)
 
-    assert (done.exit_code, "is locked by another session" in done.stderr) == (1, True), done.stderr
+    assert (done.exit_code, "is locked by another session" in " ".join(done.stderr.split())) == (1, True), (
+        done.stderr
+    )
     assert holder in " ".join(done.stderr.split())
     assert synced.rows("oauth_clients")[0]["client_name"] == before[0]["client_name"]
     assert run(*SYNC).exit_code == 0
