@@ -178,7 +178,8 @@ class BoundedSqlClient(Psycopg2SqlClient):
         held = "; ".join(holders) or "a session that has ended meanwhile"
         return (
             f"a table of the schema {self._names['dataset']} or of its staging schema is locked by another "
-            f"session ({held}), and was not to be had in several attempts: end its transaction, or wait for it, and run again"
+            f"session ({held}), and was not to be had in several attempts: end its transaction, "
+            "or wait for it, and run again"
         )
 
 
