@@ -147,9 +147,9 @@ def test_a_staging_table_without_rows_is_not_touched(api: FakeApi, run: Run, syn
 
 
 @contextmanager
-def locked() -> Iterator[DatasetLock]:
+def locked(pipeline_name: str = "first") -> Iterator[DatasetLock]:
     """Hold the lock on the dataset, as a load does."""
-    target = Target(destination="postgres")
+    target = Target(destination="postgres", pipeline_name=pipeline_name)
     with open_for_writing(target) as (pipeline, adapter), adapter.lock(pipeline) as lock:
         yield lock
 
@@ -294,6 +294,24 @@ def test_a_pooler_as_shipped_is_explained(
 
     assert done.exit_code == 1
     assert "ignore_startup_parameters = extra_float_digits, options" in " ".join(done.stderr.split())
+
+
+@pytest.mark.scale
+@pytest.mark.parametrize("pool_size", [2, 3, 20])
+def test_behind_a_pooler_only_one_sync_holds_the_lock(
+    run: Run, postgres: Postgres, pooler: str, pool_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pgbouncer hands out the connection that was free last: it must not be the one with the lock."""
+    monkeypatch.setattr(PostgresAdapter, "longest_wait_seconds", 0.5)
+    with pooled(postgres, pooler, pool_size=pool_size) as database:
+        for name, value in database.environment.items():
+            monkeypatch.setenv(name, value)
+        with locked() as lock:
+            with pytest.raises(BusyError, match="another sync has been loading"), locked("second"):
+                pytest.fail("two hold it")
+            lock.check()
+        with locked("second") as lock:
+            lock.check()
 
 
 @pytest.mark.scale
