@@ -25,6 +25,7 @@ from cloudflare_oauth import (
     ConfigurationError,
     create_tables,
     declared_schema,
+    events,
     inventory_source,
 )
 from cloudflare_oauth.destinations import DestinationLimits, fitted, limits_of
@@ -39,6 +40,17 @@ StillTrue = Callable[[Iterable[Rows]], list[Rows]]
 """Leaves out of pieces of an inventory what other syncs have overtaken."""
 
 
+class DatasetLock:
+    """The lock on a dataset, while it is held; this one is of a destination where it cannot be lost."""
+
+    def check(self) -> None:
+        """Check that the lock is still held, before anything is written that depends on it.
+
+        Raises:
+            DestinationError: it was lost.
+        """
+
+
 class Adapter:
     """One destination of one target.
 
@@ -47,6 +59,7 @@ class Adapter:
             prefetch before the stored state is read.
         view_comments: the query for the comments of a schema's views (`{schema}` is its name as a literal);
             None if the destination has no comments, so that every sync renews the views.
+        observer: told of a wait for another sync.
     """
 
     excludes_other_writers = False
@@ -55,6 +68,7 @@ class Adapter:
     def __init__(self, target: Target, destination: AnyDestination) -> None:
         self.target = target
         self._destination = destination
+        self.observer: events.Observer = events.ignore
 
     @property
     def limits(self) -> DestinationLimits:
@@ -90,9 +104,14 @@ class Adapter:
         """Keep the destination open, and other writers out if it can, for as long as a sync lasts."""
         return nullcontext()
 
-    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[None]:
-        """The lock on the dataset that every load holds, where two loads at once would mix up their rows."""
-        return nullcontext()
+    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[DatasetLock]:
+        """The lock on the dataset that every load holds, where two loads at once would mix up their rows.
+
+        Raises:
+            BusyError: another sync holds it for too long.
+            DestinationError: it was lost before the context ended.
+        """
+        return nullcontext(DatasetLock())
 
     def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
         """What the destination cannot do and a user has to know, in sentences."""
@@ -126,10 +145,11 @@ class Adapter:
         """
         # All of it is read before another sync has to wait.
         pieces = [piece.content for piece in batch]
-        with self.lock(pipeline):
+        with self.lock(pipeline) as lock:
             prepare(pipeline)
             pipeline.extract(inventory_source(iter(still_true(pieces))))
             pipeline.normalize()
+            lock.check()
             pipeline.load()
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:

@@ -32,7 +32,7 @@ from cloudflare_oauth import ConfigurationError, declared_schema
 from cloudflare_oauth.destinations import DestinationLimits, limits_of
 from cloudflare_oauth.inventory import Rows
 
-from .adapter import Adapter, AnyDestination
+from .adapter import Adapter, AnyDestination, DatasetLock
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -61,15 +61,15 @@ class DeltaLakeFolder(Adapter):
         return DeltaLake(**self._destination.config_params)
 
     @contextmanager
-    def lock(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+    def lock(self, pipeline: dlt.Pipeline) -> Iterator[DatasetLock]:
         """As in `Adapter`: a table refuses a second writer, and its rows would look like orphans."""
         with pipeline.destination_client() as client:
             if isinstance(client, DeltaLakeClient) and client.is_local_filesystem:
                 folder = Path(client.dataset_path)
                 with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
-                    yield
+                    yield DatasetLock()
             else:
-                yield
+                yield DatasetLock()
 
     def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
         """As in `Adapter`."""

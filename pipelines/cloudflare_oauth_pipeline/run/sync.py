@@ -89,6 +89,7 @@ def _load(
     batch_rows: int | None,
 ) -> None:
     with open_for_writing(target) as (pipeline, adapter), opening_reader as reader:
+        adapter.observer = observe
         if adapter.excludes_other_writers and settings.resume_within is None:
             # What is read now cannot be older than what is stored. (What to resume is known from there.)
             reader.prefetch()
