@@ -15,6 +15,7 @@ from .destinations import fitted, limits_of
 from .dlt_schema import create_tables, declare_tables
 from .inventory import Inventory, Rows, read_stored_state
 from .records import JSON, SCHEMA_NAME, TABLES, with_element_facts
+from .run_checks import check_run
 from .settings import Limits, SyncSettings
 
 
@@ -59,7 +60,8 @@ def cloudflare_oauth(
         `rejected_rows`, each named after its table.
 
     Raises:
-        ConfigurationError: a setting cannot be used; without credentials, not before the first iteration.
+        ConfigurationError: a setting cannot be used; not before the first iteration: there are no credentials,
+            or the run would not keep the tables exact (`refresh`, `replace`, a destination of plain files).
     """
     settings = SyncSettings(
         api_token=api_token,
@@ -79,6 +81,8 @@ def cloudflare_oauth(
         from .reading.thread import open_reader_thread
 
         pipeline = active_pipeline()
+        if pipeline is not None:
+            check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
         resolved = resolve_settings(settings)
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)

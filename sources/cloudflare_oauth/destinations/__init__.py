@@ -1,15 +1,17 @@
 """What each destination can hold, as far as the source has to know; it imports no dlt.
 
 limits        the limits of a destination, with the defaults for one that is not tested here
+requirements  what a destination needs, so that dlt can keep the tables exact
 row_fitting   rows changed to what the destination can hold
 duckdb, postgres, delta_lake   the limits of one destination each
 """
 
 from . import delta_lake, duckdb, postgres
 from .limits import DestinationLimits
+from .requirements import check_destination
 from .row_fitting import fitted
 
-__all__ = ["DestinationLimits", "fitted", "limits_of"]
+__all__ = ["DestinationLimits", "check_destination", "fitted", "limits_of"]
 
 _LIMITS = {
     "duckdb": duckdb.LIMITS,
