@@ -60,8 +60,9 @@ def cloudflare_oauth(
         `rejected_rows`, each named after its table.
 
     Raises:
-        ConfigurationError: a setting cannot be used; not before the first iteration: there are no credentials,
-            or the run would not keep the tables exact (`refresh`, `replace`, a destination of plain files).
+        ConfigurationError: a setting cannot be used; at the first iteration, before anything is requested:
+            there are no credentials, or the run would not keep the tables exact (`refresh`, `replace`, plain
+            files).
     """
     settings = SyncSettings(
         api_token=api_token,

@@ -1,5 +1,6 @@
 """Settings are resolved from arguments, the environment and dlt's configuration; unsafe ones are refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dlt
@@ -18,7 +19,14 @@ ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": "a" * 3
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def configured_again() -> Iterator[None]:
+    """After the test, dlt knows nothing of the test's files."""
+    yield
+    dlt.current.run_context().reload()
+
+
+@pytest.fixture(autouse=True)
+def home(configured_again: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, which is also the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -180,7 +188,7 @@ TOKEN_BY_DLT = {"SOURCES__CLOUDFLARE_OAUTH__API_TOKEN": "token"}
 PAIR = {"CLOUDFLARE_EMAIL": "e@example.com", "CLOUDFLARE_API_KEY": "key"}
 
 
-@pytest.mark.parametrize("file", ["work/.dlt/config.toml", "work/.dlt/secrets.toml", ".dlt/config.toml"])
+@pytest.mark.parametrize("file", ["work/.dlt/config.toml", "work/.dlt/secrets.toml"])
 @pytest.mark.parametrize(
     ("given", "variables", "named"),
     [
@@ -252,7 +260,6 @@ def configure(
         monkeypatch.delenv(f"CLOUDFLARE_{name}", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DLT_DATA_DIR", str(home / ".dlt"))
     (home / "work").mkdir()
     monkeypatch.chdir(home / "work")
     for name, settings in files.items():

@@ -1,8 +1,8 @@
-"""What a run of the bare source may be told, but would end in wrong tables, is refused before anything happens."""
+"""What would end in wrong tables is refused to a run of the bare source, before anything happens."""
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Bare:
 @pytest.fixture(params=["duckdb", "postgres"])
 def bare(
     request: pytest.FixtureRequest, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bare]:
+) -> Bare:
     """A dataset that an earlier run has loaded; since then one client was changed, one deleted, one added."""
     warehouse: Warehouse = DuckDB(tmp_path / "clients.duckdb")
     if request.param == "postgres":
@@ -84,7 +84,7 @@ def bare(
     organisation.change(ACCOUNT, "1", client_name="changed", scopes=["dns.read"])
     organisation.remove(ACCOUNT, "2")
     organisation.add(ACCOUNT, client_id="4", client_name="4", scopes=[])
-    yield bare
+    return bare
 
 
 @pytest.fixture
