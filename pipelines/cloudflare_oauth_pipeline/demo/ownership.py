@@ -45,6 +45,6 @@ def _accounts(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def _not_ours(file: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"{file} was not made by a demo, which writes only into files of its own: name one that does not exist "
-        "with --db, or remove this one if it is of no use."
+        f"{file} was not made by a demo, which writes only into files of its own: name one that does not "
+        "exist with --db, or remove this one if it is of no use."
     )

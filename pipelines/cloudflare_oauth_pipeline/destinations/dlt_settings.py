@@ -1,4 +1,4 @@
-"""dlt's settings while this package uses it: no telemetry, a quiet log, no leftovers of a merge or secrets."""
+"""dlt's settings while this package uses it: a quiet log, no telemetry, no leftovers of a merge, no trace."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
