@@ -8,16 +8,20 @@ Cloudflare's own SDKs use), then dlt's configuration (`[sources.cloudflare_oauth
 import os
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .masking import masked
-from .settings import Credentials, SyncSettings
+from .settings import DEFAULT_BASE_URL, Credentials, SyncSettings
+
+if TYPE_CHECKING:
+    from dlt.common.configuration.providers.provider import ConfigProvider
 
 _DLT_SECTION = "sources.cloudflare_oauth"
 _QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
@@ -25,14 +29,28 @@ _CREDENTIALS = ("api_token", "email", "api_key")
 
 _AROUND_AN_ID = " \t\r\n\"'"
 
-_LookUp = Callable[[str], Any]
+
+class Place(Enum):
+    """Where a setting was found."""
+
+    CALLER = auto()
+    ENVIRONMENT = auto()
+    # A file of dlt's: in the current folder, the home, or dlt's own folder.
+    FILE = auto()
+    # A vault, Airflow, or a provider of the user's own.
+    ELSEWHERE = auto()
+
+
+# The value of a setting and where it was found; None if it is not set there.
+_LookUp = Callable[[str], "tuple[Any, Place] | None"]
 
 
 def resolve_settings(settings: SyncSettings, *, environment: Mapping[str, str] = os.environ) -> SyncSettings:
     """The settings, completed from the environment and from dlt's configuration.
 
     Raises:
-        ConfigurationError: no credentials, or a setting that cannot be used.
+        ConfigurationError: no credentials, a setting that cannot be used, or a file that would send the
+            credentials of the caller or the environment to another host.
     """
     return _resolved(settings, environment, _dlt_setting, _dlt_secret)
 
@@ -83,15 +101,20 @@ def _resolved(
     account_ids: Any = settings.account_ids
     if account_ids is None:
         # An empty variable is one that is not set, as elsewhere; whatever else names no account is refused.
-        account_ids = environment.get("CLOUDFLARE_ACCOUNT_ID") or setting("account_ids")
+        account_ids = environment.get("CLOUDFLARE_ACCOUNT_ID") or _value(setting("account_ids"))
     if isinstance(account_ids, str):
         account_ids = _separated(account_ids)
-    base_url = settings.base_url or environment.get("CLOUDFLARE_BASE_URL") or setting("base_url")
+    given_url = settings.base_url or environment.get("CLOUDFLARE_BASE_URL")
+    configured_url = None if given_url else setting("base_url")
+    base_url = given_url or _value(configured_url)
+    credentials, place = _credentials(settings, environment, secret)
     resolved = replace(
-        settings.with_credentials(_credentials(settings, environment, secret)),
+        settings.with_credentials(credentials),
         account_ids=account_ids,
         base_url=str(base_url) if base_url else None,
     )
+    if configured_url is not None:
+        _check_host(resolved.base_url, configured_url[1], place)
     # Raises if there are no credentials.
     return replace(resolved, base_url=resolved.connection.base_url)
 
@@ -102,37 +125,91 @@ def _separated(account_ids: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def _credentials(settings: SyncSettings, environment: Mapping[str, str], secret: _LookUp) -> Credentials:
-    """Credentials from the first place that has any: a pair is never put together from two places."""
-    places: tuple[_LookUp, ...] = (
-        lambda name: getattr(settings, name),
-        lambda name: environment.get(f"CLOUDFLARE_{name.upper()}"),
-        secret,
-    )
-    for look_up in places:
-        api_token, email, api_key = (look_up(name) for name in _CREDENTIALS)
+def _check_host(base_url: str | None, place: Place, place_of_credentials: Place | None) -> None:
+    """Refuse to send credentials to a host that only a file names, if they are from outside of such files.
+
+    A file may be anyone's: dlt reads the one in the current folder.
+    """
+    is_elsewhere = base_url not in (None, DEFAULT_BASE_URL)
+    if is_elsewhere and place is Place.FILE and place_of_credentials in (Place.CALLER, Place.ENVIRONMENT):
+        source = "an argument" if place_of_credentials is Place.CALLER else "the environment"
+        raise ConfigurationError(
+            f"base_url is {base_url} by a file of dlt's configuration (config.toml or secrets.toml, in .dlt "
+            f"here or in your home), but the credentials are from {source}, and are not sent where only a file "
+            "says: if the address is right, set CLOUDFLARE_BASE_URL to it; otherwise remove it from the file."
+        )
+
+
+def _value(found: tuple[Any, Place] | None) -> Any:
+    return found[0] if found else None
+
+
+def _credentials(
+    settings: SyncSettings, environment: Mapping[str, str], secret: _LookUp
+) -> tuple[Credentials, Place | None]:
+    """Credentials from the first place that has any: a pair is never put together from two places.
+
+    Of dlt's configuration, the place is the one of an email and a key that is trusted most.
+    """
+
+    def given(name: str) -> tuple[Any, Place]:
+        return getattr(settings, name), Place.CALLER
+
+    def in_environment(name: str) -> tuple[Any, Place]:
+        return environment.get(f"CLOUDFLARE_{name.upper()}"), Place.ENVIRONMENT
+
+    for look_up in (given, in_environment, secret):
+        found = {name: look_up(name) for name in _CREDENTIALS}
+        api_token, email, api_key = (_value(found[name]) for name in _CREDENTIALS)
         if api_token:
-            return Credentials(api_token=api_token)
+            return Credentials(api_token=str(api_token)), _place(found["api_token"])
         if email and api_key:
-            return Credentials(email=email, api_key=api_key)
-    return Credentials()
+            places = {_place(found["email"]), _place(found["api_key"])}
+            place = Place.ENVIRONMENT if Place.ENVIRONMENT in places else _place(found["api_key"])
+            return Credentials(email=str(email), api_key=str(api_key)), place
+    return Credentials(), None
 
 
-def _dlt_setting(name: str) -> Any:
+def _place(found: tuple[Any, Place] | None) -> Place | None:
+    return found[1] if found else None
+
+
+def _dlt_setting(name: str) -> tuple[Any, Place] | None:
     # Not at the top: a reader process never needs dlt, whose import takes half a second.
     import dlt
 
-    with _readable():
-        return dlt.config.get(f"{_DLT_SECTION}.{name}")
+    return _in_providers(name, dlt.config.config_providers, object)
 
 
-def _dlt_secret(name: str) -> str | None:
+def _dlt_secret(name: str) -> tuple[Any, Place] | None:
     # Not at the top: as above.
     import dlt
+    from dlt.common.typing import TSecretStrValue
+
+    return _in_providers(name, dlt.secrets.config_providers, TSecretStrValue)
+
+
+def _in_providers(name: str, providers: "Sequence[ConfigProvider]", hint: Any) -> tuple[Any, Place] | None:
+    """A setting in the first of dlt's providers that has it.
+
+    Not by `dlt.secrets.get`, which records what it finds for the pipeline's trace, in clear text.
+    """
+    # Not at the top: as above.
+    from dlt.common.configuration.providers import EnvironProvider
+    from dlt.common.configuration.providers.toml import SettingsTomlProvider
 
     with _readable():
-        value = dlt.secrets.get(f"{_DLT_SECTION}.{name}", str)
-    return str(value) if value else None
+        for provider in providers:
+            if provider.is_empty:
+                continue
+            value, _ = provider.get_value(name, hint, None, *_DLT_SECTION.split("."))
+            if value is None:
+                continue
+            if isinstance(provider, EnvironProvider):
+                return value, Place.ENVIRONMENT
+            is_file = isinstance(provider, SettingsTomlProvider)
+            return value, Place.FILE if is_file else Place.ELSEWHERE
+    return None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from .destinations import DestinationLimits, fitted, limits_of
 from .dlt_schema import create_tables, declare_tables, empty_schema, read_stored_tables
 from .inventory import Inventory, Rows, read_stored_state
 from .records import JSON, OAUTH_CLIENT_CHANGES, SCHEMA_NAME, TABLES, with_element_facts
+from .run_checks import check_run
 from .settings import Limits, SyncSettings
 
 _JSON_COLUMNS = [column.name for column in OAUTH_CLIENT_CHANGES if column.data_type == "json"]
@@ -64,7 +65,9 @@ def cloudflare_oauth(
         `rejected_rows`, each named after its table.
 
     Raises:
-        ConfigurationError: a setting cannot be used; without credentials, not before the first iteration.
+        ConfigurationError: a setting cannot be used; at the first iteration, before anything is requested:
+            there are no credentials, or the run would not keep the tables exact (`refresh`, `replace`, plain
+            files).
     """
     settings = SyncSettings(
         api_token=api_token,
@@ -89,6 +92,8 @@ def cloudflare_oauth(
         from .reading.thread import open_reader_thread
 
         pipeline = active_pipeline()
+        if pipeline is not None:
+            check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
         resolved = resolve_settings(settings)
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)

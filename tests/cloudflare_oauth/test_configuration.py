@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dlt
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
@@ -14,7 +15,7 @@ from cloudflare_oauth import (
     resolve_settings,
     resolve_settings_without_dlt,
 )
-from cloudflare_oauth.settings import Credentials
+from cloudflare_oauth.settings import DEFAULT_BASE_URL, Credentials
 
 QUIET = "[runtime]\ndlthub_telemetry = false\nlog_level = 'CRITICAL'\n"
 A = "a" * 32
@@ -22,7 +23,14 @@ ENVIRONMENT = {"CLOUDFLARE_API_TOKEN": "token", "CLOUDFLARE_ACCOUNT_ID": A}
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def configured_again() -> Iterator[None]:
+    """After the test, dlt knows nothing of the test's files."""
+    yield
+    dlt.current.run_context().reload()
+
+
+@pytest.fixture(autouse=True)
+def home(configured_again: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, which is also the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -232,3 +240,89 @@ def reloaded_dlt() -> Iterator[None]:
 def write(file: Path, content: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(content)
+
+
+ELSEWHERE = "https://collector.example/client/v4"
+TOKEN_BY_DLT = {"SOURCES__CLOUDFLARE_OAUTH__API_TOKEN": "token"}
+PAIR = {"CLOUDFLARE_EMAIL": "e@example.com", "CLOUDFLARE_API_KEY": "key"}
+
+
+@pytest.mark.parametrize("file", ["work/.dlt/config.toml", "work/.dlt/secrets.toml"])
+@pytest.mark.parametrize(
+    ("given", "variables", "named"),
+    [
+        (SyncSettings(api_token="token"), {}, "an argument"),
+        (SyncSettings(email="e@example.com", api_key="key"), {}, "an argument"),
+        (SyncSettings(), {"CLOUDFLARE_API_TOKEN": "token"}, "the environment"),
+        (SyncSettings(), PAIR, "the environment"),
+        (SyncSettings(), TOKEN_BY_DLT, "the environment"),
+    ],
+)
+def test_a_file_cannot_send_other_credentials_to_another_host(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    given: SyncSettings,
+    variables: dict[str, str],
+    named: str,
+) -> None:
+    """A `.dlt` in the current folder may be anyone's; what is in the environment is for Cloudflare."""
+    configure(home, monkeypatch, variables, {file: {"base_url": ELSEWHERE}})
+
+    with pytest.raises(ConfigurationError, match=f"{named}.*set CLOUDFLARE_BASE_URL") as raised:
+        resolve_settings(given)
+
+    assert "token" not in str(raised.value).replace("secrets.toml", "")
+    assert resolve_settings_without_dlt(given) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "files", "expected"),
+    [
+        (SyncSettings(), {}, {"base_url": ELSEWHERE, "api_token": "t"}, ELSEWHERE),
+        (SyncSettings(), {}, {"base_url": ELSEWHERE, "email": "e@example.com", "api_key": "k"}, ELSEWHERE),
+        (SyncSettings(), {"CLOUDFLARE_BASE_URL": ELSEWHERE, "CLOUDFLARE_API_TOKEN": "t"}, {}, ELSEWHERE),
+        (SyncSettings(), {"CLOUDFLARE_BASE_URL": ELSEWHERE}, {"api_token": "t"}, ELSEWHERE),
+        (
+            SyncSettings(),
+            {"SOURCES__CLOUDFLARE_OAUTH__BASE_URL": ELSEWHERE, "CLOUDFLARE_API_TOKEN": "t"},
+            {},
+            ELSEWHERE,
+        ),
+        (SyncSettings(api_token="t", base_url=ELSEWHERE), {}, {"base_url": "https://b.example"}, ELSEWHERE),
+        (SyncSettings(api_token="t"), {}, {"base_url": f"{DEFAULT_BASE_URL}/"}, DEFAULT_BASE_URL),
+        (SyncSettings(api_token="t"), {}, {"account_ids": "a" * 32}, DEFAULT_BASE_URL),
+    ],
+)
+def test_every_other_pair_of_places_is_allowed(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: SyncSettings,
+    variables: dict[str, str],
+    files: dict[str, str],
+    expected: str,
+) -> None:
+    """Both from files, both from the environment, an address that is no file's, and Cloudflare's own."""
+    configure(home, monkeypatch, variables, {"work/.dlt/secrets.toml": files})
+
+    assert resolve_settings(given).base_url == expected
+
+
+def configure(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    files: dict[str, dict[str, str]],
+) -> None:
+    """Set variables, and write files of dlt; the current folder is `work`, below the home."""
+    for name in ("API_TOKEN", "EMAIL", "API_KEY", "BASE_URL", "ACCOUNT_ID"):
+        monkeypatch.delenv(f"CLOUDFLARE_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (home / "work").mkdir()
+    monkeypatch.chdir(home / "work")
+    for name, settings in files.items():
+        lines = [f"{key} = '{value}'\n" for key, value in settings.items()]
+        write(home / name, "[sources.cloudflare_oauth]\n" + "".join(lines))
+    # dlt has read its files when it was imported.
+    dlt.current.run_context().reload()

@@ -25,7 +25,7 @@ def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Obser
         The summary of the last sync.
 
     Raises:
-        ConfigurationError: the extra `demo` is not installed.
+        ConfigurationError: the extra `demo` is not installed, or the file was not made by a demo.
         DestinationError: the file cannot be written.
     """
     try:
@@ -39,9 +39,12 @@ def run_demo(target: Target, *, days: int = DEFAULT_DAYS, observer: events.Obser
         ) from None
     # Not at the top: they need the extra `demo`, or dlt, whose import takes half a second.
     from ..run.sync import sync
-    from .organisation import demo_organisation
+    from .organisation import ACCOUNTS, demo_organisation
+    from .ownership import check_made_by_demo
     from .timeline import advance
 
+    if target.duckdb_file is not None:
+        check_made_by_demo(target.duckdb_file, {account_id(account.key) for account in ACCOUNTS})
     today = datetime.now(UTC)
     with FakeApi(demo_organisation()) as api:
         for day in range(days + 1):

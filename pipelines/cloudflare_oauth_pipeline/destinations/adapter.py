@@ -18,17 +18,16 @@ from typing import Any
 import dlt
 from dlt.common.destination import Destination
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.destinations.sql_client import SqlClientBase, WithSqlClient
+from dlt.destinations.sql_client import SqlClientBase
 
 from cloudflare_oauth import (
     CloudflareOAuthError,
-    ConfigurationError,
     create_tables,
     declared_schema,
     events,
     inventory_source,
 )
-from cloudflare_oauth.destinations import DestinationLimits, fitted, limits_of
+from cloudflare_oauth.destinations import DestinationLimits, check_destination, fitted, limits_of
 from cloudflare_oauth.inventory import Rows
 
 from .batch import Batch
@@ -81,23 +80,7 @@ class Adapter:
         Raises:
             ConfigurationError: it could not keep the tables exact; the message says what it lacks.
         """
-        name = self._destination.destination_name
-        capabilities = self._destination.capabilities()
-        if "delete-insert" not in (capabilities.supported_merge_strategies or ()):
-            raise ConfigurationError(
-                f"the destination {name} cannot replace and remove rows together with those of their arrays "
-                "(dlt's merge strategy delete-insert), so its tables would not stay exact: choose another, "
-                "for example duckdb or postgres."
-            )
-        if not capabilities.preferred_loader_file_format:
-            raise ConfigurationError(
-                f"the destination {name} is loaded by way of a bucket (dlt's staging), which is not "
-                "supported here: choose another, for example duckdb or postgres."
-            )
-        if not issubclass(self._destination.client_class, WithSqlClient):
-            raise ConfigurationError(
-                f"the destination {name} cannot be read back, so nothing could be compared with it."
-            )
+        check_destination(self._destination)
         return self._destination
 
     def hold(self, pipeline: dlt.Pipeline) -> AbstractContextManager[None]:

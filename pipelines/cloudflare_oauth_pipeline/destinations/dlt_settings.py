@@ -1,11 +1,11 @@
-"""dlt's settings while this package uses it: no telemetry, a quiet log, no leftovers of a merge."""
+"""dlt's settings while this package uses it: a quiet log, no telemetry, no leftovers of a merge, no trace."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import DictionaryProvider
+from dlt.common.configuration.providers import DictionaryProvider, EnvironProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 _DEFAULTS: dict[str, Any] = {
@@ -16,6 +16,8 @@ _DEFAULTS: dict[str, Any] = {
     },
     # Rows that were staged for a merge would stay, and double the size of the database.
     "load": {"truncate_staging_dataset": True},
+    # dlt would keep, in its working folder, every setting that it looked up, the destination's included.
+    "enable_runtime_trace": False,
 }
 
 
@@ -23,9 +25,23 @@ class _Defaults(DictionaryProvider):
     NAME = "cloudflare_oauth_pipeline"
 
 
+class _SectionedEnvironment(EnvironProvider):
+    """The environment without bare names, such as `DEV_MODE` or `WORKERS`, which are other programs', too."""
+
+    def get_value(
+        self, key: str, hint: type[Any], pipeline_name: str | None, *sections: str
+    ) -> tuple[Any | None, str]:
+        if not any((pipeline_name, *sections)):
+            return None, key
+        return super().get_value(key, hint, pipeline_name, *sections)  # type: ignore[arg-type]  # as dlt does
+
+
 @contextmanager
 def quiet_dlt() -> Iterator[None]:
-    """Apply these defaults until the context ends; the user's own configuration of dlt goes first."""
+    """Apply these defaults until the context ends; the user's own configuration of dlt goes first.
+
+    Of the environment, dlt sees only the names that are plainly meant for it: those with a section.
+    """
     context = Container()[PluggableRunContext]
     providers = context.providers.providers
     defaults = _Defaults()
@@ -34,10 +50,13 @@ def quiet_dlt() -> Iterator[None]:
         yield
         return
     with defaults.values(_DEFAULTS):
-        providers.append(defaults)
+        before = list(providers)
+        providers[:] = [
+            _SectionedEnvironment() if type(one) is EnvironProvider else one for one in providers
+        ] + [defaults]
         context.context.initialize_runtime()
         try:
             yield
         finally:
-            providers.remove(defaults)
+            providers[:] = before
             context.context.initialize_runtime()

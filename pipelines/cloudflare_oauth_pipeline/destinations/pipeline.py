@@ -5,18 +5,24 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dlt
 import filelock
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.runtime.collector import NULL_COLLECTOR
 
-from cloudflare_oauth import BusyError, DestinationError
+from cloudflare_oauth import BusyError, ConfigurationError, DestinationError
 
 from .adapter import Adapter
 from .dlt_settings import quiet_dlt
 from .explanations import explained
 from .registry import adapter_for
 from .target import Target
+
+OWN_FOLDER = "cloudflare_oauth_pipeline"
+# With a character that no pipeline's name has.
+_MARKER = ".made-by-cloudflare-oauth"
 
 
 @contextmanager
@@ -33,14 +39,45 @@ def open_for_writing(target: Target) -> Iterator[tuple[dlt.Pipeline, Adapter]]:
     """
     with quiet_dlt(), explained(target):
         adapter = adapter_for(target)
-        pipelines_dir = target.pipelines_dir or Path(get_dlt_pipelines_dir())
-        working_dir = pipelines_dir / target.pipeline_name
-        pipelines_dir.mkdir(parents=True, exist_ok=True)
+        folder = own_folder(target.pipelines_dir or Path(get_dlt_pipelines_dir()))
+        working_dir = folder / target.pipeline_name
         with _locked(working_dir, target), explained(target, adapter.explain):
-            shutil.rmtree(working_dir, ignore_errors=True)
-            pipeline = _pipeline(target, adapter, pipelines_dir, read_only=False)
+            _remove(working_dir)
+            pipeline = _pipeline(target, adapter, folder, read_only=False)
             with adapter.hold(pipeline):
                 yield pipeline, adapter
+
+
+def own_folder(pipelines_dir: Path) -> Path:
+    """The folder of this program's working folders, beside those of the user's own dlt pipelines; it is made.
+
+    Raises:
+        ConfigurationError: there is another program's folder of that name.
+    """
+    folder = pipelines_dir / OWN_FOLDER
+    marker = folder / _MARKER
+    if not marker.is_file():
+        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+            raise ConfigurationError(
+                f"{folder} was not made by cloudflare-oauth, which would delete folders in it: rename it, or "
+                "set DLT_DATA_DIR to another folder for dlt's working folders."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.write_text("The working folders of cloudflare-oauth; each sync empties its own.\n")
+    return folder
+
+
+def _remove(working_dir: Path) -> None:
+    """Remove what an earlier sync left.
+
+    Raises:
+        ConfigurationError: it is a link, to a folder that is not this program's.
+    """
+    if working_dir.is_symlink():
+        raise ConfigurationError(
+            f"{working_dir} is a link, and cloudflare-oauth would empty what it leads to: remove the link."
+        )
+    shutil.rmtree(working_dir, ignore_errors=True)
 
 
 @contextmanager
@@ -78,9 +115,19 @@ def open_for_reading(target: Target) -> Iterator[tuple[dlt.Pipeline, Adapter]]:
 
 
 def _pipeline(target: Target, adapter: Adapter, pipelines_dir: Path, *, read_only: bool) -> dlt.Pipeline:
-    return dlt.pipeline(
-        target.pipeline_name,
-        pipelines_dir=str(pipelines_dir),
-        destination=adapter.destination(read_only=read_only),
-        dataset_name=target.dataset,
-    )
+    # Every argument: dlt looks up what is left out, and dev_mode, for one, would make another dataset.
+    arguments: dict[str, Any] = {
+        "pipelines_dir": str(pipelines_dir),
+        "pipeline_salt": None,
+        "destination": adapter.destination(read_only=read_only),
+        "staging": None,
+        "dataset_name": target.dataset,
+        "import_schema_path": None,
+        "export_schema_path": None,
+        "full_refresh": None,
+        "dev_mode": False,
+        "refresh": None,
+        "progress": NULL_COLLECTOR,
+    }
+    pipeline: dlt.Pipeline = dlt.pipeline(target.pipeline_name, **arguments)
+    return pipeline

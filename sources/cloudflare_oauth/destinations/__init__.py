@@ -3,15 +3,17 @@
 limits        the limits of a destination, with the defaults for one that is not tested here
 fit_check     the rows that it cannot hold
 row_fitting   rows changed to what it can hold
+requirements  what a destination needs, so that dlt can keep the tables exact
 duckdb, postgres, delta_lake   the limits of one destination each
 """
 
 from . import delta_lake, duckdb, postgres
 from .fit_check import FitCheck
 from .limits import DestinationLimits
+from .requirements import check_destination
 from .row_fitting import fitted
 
-__all__ = ["DestinationLimits", "FitCheck", "fitted", "limits_of"]
+__all__ = ["DestinationLimits", "FitCheck", "check_destination", "fitted", "limits_of"]
 
 _LIMITS = {
     "duckdb": duckdb.LIMITS,

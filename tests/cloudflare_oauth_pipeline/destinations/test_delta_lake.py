@@ -11,7 +11,7 @@ import pytest
 from dlt.common.schema.exceptions import SchemaCorruptedException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from cloudflare_oauth import SyncSettings, cloudflare_oauth
+from cloudflare_oauth import SyncSettings, inventory_source
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
@@ -31,16 +31,15 @@ def delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Delta:
     return folder
 
 
-def test_dlt_alone_cannot_delete_from_delta_tables(api: FakeApi, delta: Delta, tmp_path: Path) -> None:
+def test_dlt_alone_cannot_delete_from_delta_tables(delta: Delta, tmp_path: Path) -> None:
     """dlt refuses the `hard_delete` hint, which is why `destinations.delta_lake` exists."""
-    api.organisation.add(ONE, client_id="one", scopes=["a"])
+    rows = [{"account_id": ONE, "client_id": "one", "scopes": ["a"]}]
     pipeline = dlt.pipeline(
         "bare", destination="filesystem", dataset_name=DATASET, pipelines_dir=str(tmp_path / "dlt")
     )
 
     with pytest.raises(PipelineStepFailed) as failed:
-        source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
-        pipeline.run(source, table_format="delta")
+        pipeline.run(inventory_source(iter([{"oauth_clients": rows}])), table_format="delta")
 
     assert isinstance(failed.value.__cause__, SchemaCorruptedException)
     assert "does not support the `hard_delete` hint" in str(failed.value)
