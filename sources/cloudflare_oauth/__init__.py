@@ -10,6 +10,7 @@ The way of the data, room by room:
     inventory/                what is listed against what is stored: rows to write, changes to log
     destinations/             what each destination can hold
     dlt_schema, source        the same as dlt tables and dlt resources
+    ownership                 whose a table is
     errors, events            what can go wrong, and what may be shown meanwhile
 """
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         NotFoundError,
         RequestFailedError,
     )
+    from .ownership import check_ownership
     from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
     from .source import cloudflare_oauth, inventory_source
 
@@ -48,6 +50,7 @@ __all__ = [
     "NotFoundError",
     "RequestFailedError",
     "SyncSettings",
+    "check_ownership",
     "checked_account_ids",
     "cloudflare_oauth",
     "create_tables",
@@ -65,6 +68,7 @@ __all__ = [
 _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
     "dlt_schema": ("create_tables", "declared_schema"),
+    "ownership": ("check_ownership",),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
     "source": ("cloudflare_oauth", "inventory_source"),
 }

@@ -14,6 +14,7 @@ from .configuration import resolve_settings
 from .destinations import fitted, limits_of
 from .dlt_schema import create_tables, declare_tables
 from .inventory import Inventory, Rows, read_stored_state
+from .ownership import check_ownership
 from .records import JSON, SCHEMA_NAME, TABLES, with_element_facts
 from .settings import Limits, SyncSettings
 
@@ -80,6 +81,7 @@ def cloudflare_oauth(
 
         pipeline = active_pipeline()
         resolved = resolve_settings(settings)
+        check_ownership(pipeline)
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)
             inventory = Inventory(reader, stored, resolved, observer=observer, sync_id=sync_id)

@@ -6,15 +6,13 @@ from contextlib import contextmanager
 import dlt
 
 from .adapter import Adapter
+from .postgres_views import PostgresViews
 
 
 class Postgres(Adapter):
     """PostgreSQL: an advisory lock keeps loads apart, on whatever machine they run."""
 
-    view_comments = (
-        "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class AS c "
-        "JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND n.nspname = {schema}"
-    )
+    stored_views = PostgresViews()
 
     @contextmanager
     def lock(self, pipeline: dlt.Pipeline) -> Iterator[None]:

@@ -12,8 +12,9 @@ import pytest
 
 from cloudflare_oauth import SyncSettings
 from cloudflare_oauth.records.tables import ARRAYS
-from cloudflare_oauth_pipeline.analysis.views import load_views, translated
+from cloudflare_oauth_pipeline.analysis.views import load_views
 from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
+from cloudflare_oauth_pipeline.destinations.dataset import translated
 from cloudflare_oauth_pipeline.destinations.pipeline import open_for_reading
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
