@@ -270,8 +270,8 @@ def test_every_view_says_what_a_row_is() -> None:
         assert [row[0] for row in rows(f"DESCRIBE {name}")] == list(view.columns)
 
 
-def test_a_view_that_cannot_be_created_is_reported_and_fails_nothing(run: Run, api: FakeApi) -> None:
-    """A table with the name of a view leads to a warning, and the other views still work."""
+def test_a_view_that_cannot_be_created_is_reported_and_makes_the_sync_partial(run: Run, api: FakeApi) -> None:
+    """A table with the name of a view is named, and the other views still work."""
     api.organisation.add(ACCOUNT, client_id="1", redirect_uris=["http://a.example/"])
     run("sync")
     with duckdb.connect(DB) as connection:
@@ -280,8 +280,10 @@ def test_a_view_that_cannot_be_created_is_reported_and_fails_nothing(run: Run, a
 
     done = run("sync")
 
-    assert done.exit_code == 0
-    assert "the view oauth_client_overview could not be created" in " ".join(done.stderr.split())
+    assert done.exit_code == 3
+    assert "cloudflare.oauth_client_overview is a table that this program did not make" in " ".join(
+        done.stderr.split()
+    )
     assert rows("SELECT rule_id FROM oauth_client_findings") == [("RU-01",)]
 
 

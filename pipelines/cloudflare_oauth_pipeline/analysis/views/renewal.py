@@ -183,7 +183,7 @@ class _Renewal:
             old = self.columns[name]
             if columns[: len(old)] != old:
                 dependents = self.stored.dependents(self.client, name)
-                foreign = [described for other, described in dependents if other not in self._ours()]
+                foreign = [described for other, described in dependents if (other or "") not in self._ours()]
                 if not foreign:
                     self._drop(name, [other for other, _ in dependents if other is not None])
                 elif vanishing := [column[0] for column in old if column not in columns]:
@@ -239,8 +239,8 @@ class _Renewal:
                 for name, type_code, _, _, precision, scale, _ in cursor.description
             ]
 
-    def _ours(self) -> set[str | None]:
-        return {*self.wanted} - self.refused.keys()
+    def _ours(self) -> set[str]:
+        return self.wanted.keys() - self.refused.keys()
 
     def _is_outdated(self, name: str) -> bool:
         return name not in self.found or self.found[name].comment != self.wanted[name].comment
