@@ -48,7 +48,7 @@ class PostgresViews(StoredViews):
         rows = client.execute_sql(
             _VIEW.format(schema=literal(client.dataset_name), name=literal(name))
             + f"SELECT DISTINCT 'REVOKE ALL ON ' || v.name || ' FROM ' || {_GRANTEE} "
-            "FROM v, aclexplode(v.relacl) AS acl"
+            "FROM v, aclexplode(COALESCE(v.relacl, acldefault('r', v.relowner))) AS acl"
         )
         for (sql,) in rows or ():
             client.execute_sql(sql)

@@ -210,7 +210,7 @@ class _Renewal:
         if name in self.dropped:
             self.stored.clear(self.client, name)
         if lost:
-            names = {column[0] for column in self._columns(qualified)}
+            names = {column[0] for column in self._columns(f"({query})")}
             for column_name, sql in lost:
                 if column_name is None or column_name in names:
                     self.client.execute_sql(sql)
