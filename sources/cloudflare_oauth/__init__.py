@@ -10,6 +10,7 @@ The way of the data, room by room:
     inventory/                what is listed against what is stored: rows to write, changes to log
     destinations/             what each destination can hold
     dlt_schema, source        the same as dlt tables and dlt resources
+    ownership                 whose a table is
     errors, events            what can go wrong, and what may be shown meanwhile
 """
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         RequestFailedError,
     )
     from .masking import masked
+    from .ownership import check_ownership
     from .settings import Limits, SyncSettings, checked_account_ids, is_loopback
     from .source import cloudflare_oauth, inventory_source
 
@@ -50,6 +52,7 @@ __all__ = [
     "RequestFailedError",
     "StoredTables",
     "SyncSettings",
+    "check_ownership",
     "checked_account_ids",
     "cloudflare_oauth",
     "create_tables",
@@ -70,6 +73,7 @@ _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
     "dlt_schema": ("StoredTables", "create_tables", "declared_schema", "read_stored_tables"),
     "masking": ("masked",),
+    "ownership": ("check_ownership",),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),
     "source": ("cloudflare_oauth", "inventory_source"),
 }

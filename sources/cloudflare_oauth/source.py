@@ -16,6 +16,7 @@ from .configuration import resolve_settings
 from .destinations import DestinationLimits, fitted, limits_of
 from .dlt_schema import create_tables, declare_tables, empty_schema, read_stored_tables
 from .inventory import Inventory, Rows, read_stored_state
+from .ownership import check_ownership
 from .records import JSON, OAUTH_CLIENT_CHANGES, SCHEMA_NAME, TABLES, with_element_facts
 from .run_checks import check_run
 from .settings import Limits, SyncSettings
@@ -95,6 +96,7 @@ def cloudflare_oauth(
         if pipeline is not None:
             check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
         resolved = resolve_settings(settings)
+        check_ownership(pipeline)
         with open_reader_thread(resolved, observer) as reader:
             stored = read_stored_state(pipeline)
             limits = _limits(pipeline)

@@ -31,6 +31,7 @@ from cloudflare_oauth.destinations import DestinationLimits, check_destination, 
 from cloudflare_oauth.inventory import Rows
 
 from .batch import Batch
+from .stored_views import StoredViews
 from .target import Target
 
 AnyDestination = Destination[Any, Any]
@@ -56,13 +57,13 @@ class Adapter:
     Attributes:
         excludes_other_writers: whether no other process can write while `hold` lasts, so that the reader may
             prefetch before the stored state is read.
-        view_comments: the query for the comments of a schema's views (`{schema}` is its name as a literal);
-            None if the destination has no comments, so that every sync renews the views.
+        stored_views: what the destination tells of its views; None if it has no comments, so that every sync
+            renews the views.
         observer: told of a wait for another sync.
     """
 
     excludes_other_writers = False
-    view_comments: str | None = None
+    stored_views: StoredViews | None = None
 
     def __init__(self, target: Target, destination: AnyDestination) -> None:
         self.target = target

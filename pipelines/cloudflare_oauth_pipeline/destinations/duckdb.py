@@ -14,6 +14,7 @@ from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
 from . import duckdb_memory
 from .adapter import Adapter, AnyDestination, StillTrue
 from .batch import Batch
+from .duckdb_views import DuckDBViews
 from .target import Target
 
 _LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
@@ -25,10 +26,7 @@ _READER = {"read_only": True}
 class DuckDB(Adapter):
     """DuckDB under another name, or MotherDuck: rows are loaded by column."""
 
-    view_comments = (
-        "SELECT view_name, comment FROM duckdb_views() "
-        "WHERE schema_name = {schema} AND database_name = current_database()"
-    )
+    stored_views = DuckDBViews()
 
     def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
         """As in `Adapter`."""

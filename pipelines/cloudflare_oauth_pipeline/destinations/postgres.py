@@ -11,6 +11,7 @@ from dlt.destinations.impl.postgres.factory import postgres
 from cloudflare_oauth import CloudflareOAuthError, DestinationError
 
 from .adapter import Adapter, AnyDestination, DatasetLock
+from .postgres_views import PostgresViews
 
 if TYPE_CHECKING:
     from .postgres_locks import BoundedClient
@@ -31,15 +32,13 @@ class Postgres(Adapter):
         longest_wait_seconds: how long another sync's load is waited for.
     """
 
-    view_comments = (
-        "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class AS c "
-        "JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'v' AND n.nspname = {schema}"
-    )
     longest_wait_seconds = 600.0
 
     def destination(self, *, read_only: bool) -> AnyDestination:
         """As in `Adapter`."""
         return BoundedPostgres(**super().destination(read_only=read_only).config_params)
+
+    stored_views = PostgresViews()
 
     @contextmanager
     def lock(self, pipeline: dlt.Pipeline) -> Iterator[DatasetLock]:

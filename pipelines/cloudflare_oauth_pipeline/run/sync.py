@@ -6,13 +6,15 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from cloudflare_oauth import (
     InterruptedSyncError,
     SyncSettings,
+    check_ownership,
     events,
     resolve_settings,
 )
 from cloudflare_oauth.inventory import Inventory, Rows, StoredState, read_stored_state
 from cloudflare_oauth.reading import OpenReader, Reader
 
-from ..analysis.views import renew_views
+from ..analysis.views import load_views
+from ..analysis.views.renewal import renew_views
 from ..analysis.waivers import Waiver
 from ..destinations.pipeline import open_for_reading, open_for_writing
 from ..destinations.target import Target
@@ -93,6 +95,8 @@ def _load(
         if adapter.excludes_other_writers and settings.resume_within is None:
             # What is read now cannot be older than what is stored. (What to resume is known from there.)
             reader.prefetch()
+        # Where nothing tells whose a view is, the first sync takes care that none is the user's.
+        check_ownership(pipeline, views=() if adapter.stored_views else load_views().keys())
         _warn(observe, adapter.warnings(pipeline))
         inventory = Inventory(
             reader,
@@ -114,7 +118,8 @@ def _load(
             if inventory.overtaken:
                 load(inventory.again(read_stored_state(pipeline)))
         load(inventory.given_up())
-        _warn(observe, renew_views(pipeline, adapter, waivers))
+        for warning in renew_views(pipeline, adapter, waivers):
+            observe(warning)
 
 
 def _compare(
@@ -131,6 +136,7 @@ def _compare(
         # DuckDB would create a file that is not there.
         if file is None or file.exists():
             pipeline, _ = stack.enter_context(open_for_reading(target))
+            check_ownership(pipeline)
             stored = read_stored_state(pipeline)
         reader = stack.enter_context(opening_reader)
         for _ in Inventory(reader, stored, settings, observer=observe, sync_id=tally.sync_id).take():

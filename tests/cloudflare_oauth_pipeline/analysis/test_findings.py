@@ -12,8 +12,9 @@ import pytest
 
 from cloudflare_oauth import SyncSettings
 from cloudflare_oauth.records.tables import ARRAYS
-from cloudflare_oauth_pipeline.analysis.views import load_views, translated
+from cloudflare_oauth_pipeline.analysis.views import load_views
 from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
+from cloudflare_oauth_pipeline.destinations.dataset import translated
 from cloudflare_oauth_pipeline.destinations.pipeline import open_for_reading
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id, faults
@@ -306,8 +307,8 @@ def test_every_view_says_what_a_row_is() -> None:
         assert [row[0] for row in rows(f"DESCRIBE {name}")] == list(view.columns)
 
 
-def test_a_view_that_cannot_be_created_is_reported_and_fails_nothing(run: Run, api: FakeApi) -> None:
-    """A table with the name of a view leads to a warning, and the other views still work."""
+def test_a_view_that_cannot_be_created_is_reported_and_makes_the_sync_partial(run: Run, api: FakeApi) -> None:
+    """A table with the name of a view is named, and the other views still work."""
     api.organisation.add(ACCOUNT, client_id="1", redirect_uris=["http://a.example/"])
     run("sync")
     with duckdb.connect(DB) as connection:
@@ -316,8 +317,10 @@ def test_a_view_that_cannot_be_created_is_reported_and_fails_nothing(run: Run, a
 
     done = run("sync")
 
-    assert done.exit_code == 0
-    assert "the view oauth_client_overview could not be created" in " ".join(done.stderr.split())
+    assert done.exit_code == 3
+    assert "cloudflare.oauth_client_overview is a table that this program did not make" in " ".join(
+        done.stderr.split()
+    )
     assert rows("SELECT rule_id FROM oauth_client_findings") == [("RU-01",)]
 
 

@@ -13,7 +13,8 @@ from cloudflare_oauth import SyncSettings
 from cloudflare_oauth_pipeline.analysis import rules
 from cloudflare_oauth_pipeline.analysis.findings import read_findings
 from cloudflare_oauth_pipeline.analysis.rules import SEVERITIES, load_rules, parse_rule
-from cloudflare_oauth_pipeline.analysis.views import load_views, translated
+from cloudflare_oauth_pipeline.analysis.views import load_views
+from cloudflare_oauth_pipeline.destinations.dataset import translated
 from cloudflare_oauth_pipeline.destinations.pipeline import open_for_reading
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id

@@ -5,24 +5,13 @@ table expressions, which are prepended when needed: `all_findings` and `all_rule
 and `waivers`.
 """
 
-import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-import dlt
-import sqlglot
-from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.destinations.sql_client import SqlClientBase
-
-from cloudflare_oauth import declared_schema, masked
-
-from ...destinations.adapter import Adapter
-from ...destinations.dataset import tables_of, translated, with_subqueries
+from ...destinations.dataset import tables_of, with_subqueries
 from ..rules import literal, load_rules
 from ..waivers import Waiver, waivers_query
 
@@ -88,52 +77,3 @@ def with_views(query: str, waivers: Sequence[Waiver] = ()) -> str:
             needed[name] = views[name].select(waivers)
             used |= tables_of(views[name].query)
     return with_subqueries(query, {name: needed[name] for name in reversed(needed)})
-
-
-def renew_views(pipeline: dlt.Pipeline, adapter: Adapter, waivers: Sequence[Waiver]) -> Iterator[str]:
-    """Create the views that are missing or outdated; yield a message for each view that fails.
-
-    A destination without SQL has no views.
-    """
-    with pipeline.dataset(schema=declared_schema()).destination_client as job_client:
-        if not isinstance(job_client, SqlJobClientBase):
-            return
-        client = job_client.sql_client
-        comments = _comments(client, adapter)
-        for name, view in load_views().items():
-            query = view.select(waivers)
-            fingerprint = hashlib.blake2b(query.encode(), digest_size=6).hexdigest()
-            comment = f"{view.row} [{fingerprint}]"
-            if comments.get(name) == comment:
-                continue
-            try:
-                select = query if adapter.is_native_to_views(client) else translated(query, client)
-                _create(client, name, select)
-                if adapter.view_comments:
-                    _comment(client, name, comment)
-            except (DatabaseException, sqlglot.ParseError, sqlglot.errors.UnsupportedError) as error:
-                # A concurrent sync of the same dataset may have created the view in the meantime.
-                if _comments(client, adapter).get(name) != comment:
-                    reason = " ".join(masked(str(error)).split())[:300]
-                    yield f"the view {name} could not be created: {reason}"
-
-
-def _create(client: SqlClientBase[Any], name: str, query: str) -> None:
-    qualified = client.make_qualified_table_name(name)
-    try:
-        client.execute_sql(f"CREATE OR REPLACE VIEW {qualified} AS {query}")
-    except DatabaseException:
-        # Most destinations cannot replace a view with one that has different columns.
-        client.execute_sql(f"DROP VIEW IF EXISTS {qualified}")
-        client.execute_sql(f"CREATE VIEW {qualified} AS {query}")
-
-
-def _comment(client: SqlClientBase[Any], name: str, comment: str) -> None:
-    client.execute_sql(f"COMMENT ON VIEW {client.make_qualified_table_name(name)} IS {literal(comment)}")
-
-
-def _comments(client: SqlClientBase[Any], adapter: Adapter) -> dict[str, str]:
-    if adapter.view_comments is None:
-        return {}
-    rows = client.execute_sql(adapter.view_comments.format(schema=literal(client.dataset_name))) or ()
-    return {row[0]: row[1] for row in rows}
