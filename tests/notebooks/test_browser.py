@@ -15,7 +15,7 @@ from selenium.common.exceptions import TimeoutException
 from cloudflare_oauth_pipeline.destinations.target import Target
 from tests.support.browser import Chromium, NoBrowserError, Window, find_chromium, opened
 from tests.support.pages import LAST, NAMES, rows
-from tests.support.served import explored
+from tests.support.served import Served, explored
 
 # The demo has a client of this name without the number.
 HOSTILE = "<img src=x onerror=alert(1)> 2"
@@ -56,19 +56,26 @@ def target(large: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 
 @pytest.fixture(scope="module")
-def address(chromium: Chromium, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address at which the app is served."""
+def served(chromium: Chromium, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app, served by a process of its own."""
     folder = tmp_path_factory.mktemp("served")
     environment = os.environ | {"HOME": str(folder), "DLT_DATA_DIR": str(folder / "dlt")}
-    with explored(target.db, folder, environment) as address:
-        yield address
+    with explored(target.db, folder, environment) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
-def window(chromium: Chromium) -> Iterator[Window]:
-    """A browser window that records JavaScript alerts."""
+def address(served: Served) -> str:
+    """The address at which the app is served, without the token."""
+    return served.address
+
+
+@pytest.fixture(scope="module")
+def window(chromium: Chromium, served: Served) -> Iterator[Window]:
+    """A browser window that has opened the printed address, and records JavaScript alerts."""
     with opened(chromium) as window:
         window.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD_ALERTS})
+        window.driver.get(served.printed)
         yield window
 
 

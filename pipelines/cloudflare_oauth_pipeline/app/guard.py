@@ -8,6 +8,7 @@ from .access import (
     AccessToken,
     ServedHosts,
     harmless,
+    host_without_port,
     token_in,
     without_token,
 )
@@ -77,7 +78,7 @@ class Guard:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(headers.get(b"host", ""), headers.get(b"origin"))
         if refusal is not None:
-            return PlainTextResponse(refusal, 403)
+            return PlainTextResponse(f"{refusal}\n", 403)
         is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         path = scope["path"] if scope["path"] != "/" else f"/{next(iter(PAGES))}/"
         if self._token is not None:
@@ -97,9 +98,10 @@ class Guard:
     def _refusal(self, host: str, origin: str | None) -> str | None:
         """Why a request is refused because of its `Host` or `Origin` header."""
         if not self._hosts.serves(host):
+            name = harmless(host_without_port(host)) or "(none)"
             return (
-                f"The host name {harmless(host) or '(none)'} is not served here. If it should be, start the "
-                f"server with `cloudflare-oauth explore --allow-host NAME`, or set {ALLOW_HOST_VARIABLE}."
+                f"The host name {name} is not served here. If it should be, start the server with "
+                f"`cloudflare-oauth explore --allow-host NAME`, or set {ALLOW_HOST_VARIABLE}."
             )
         if origin is not None and not self._hosts.is_own_origin(origin, host):
             return (
@@ -112,8 +114,8 @@ class Guard:
 
 def _is_link_elsewhere(headers: dict[bytes, str]) -> bool:
     """Whether a browser asks for this page because a link on another site was followed."""
-    asked = (headers.get(b"sec-fetch-site"), headers.get(b"sec-fetch-mode"), headers.get(b"sec-fetch-dest"))
-    return asked in (("cross-site", "navigate", "document"), ("same-site", "navigate", "document"))
+    asked = [headers.get(f"sec-fetch-{name}".encode()) for name in ("site", "mode", "dest")]
+    return asked == ["cross-site", "navigate", "document"]
 
 
 def _unauthorized(*, is_link: bool) -> "Response":
@@ -122,5 +124,7 @@ def _unauthorized(*, is_link: bool) -> "Response":
 
     headers = {"cache-control": "no-store"}
     return (
-        HTMLResponse(ONCE_MORE, 401, headers) if is_link else PlainTextResponse(WITHOUT_TOKEN, 401, headers)
+        HTMLResponse(ONCE_MORE, 401, headers)
+        if is_link
+        else PlainTextResponse(f"{WITHOUT_TOKEN}\n", 401, headers)
     )
