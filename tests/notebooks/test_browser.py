@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import duckdb
@@ -156,6 +158,65 @@ def test_filters_and_client_details_match_the_database(window: Window, address: 
         assert details[array].split("\n") == values(stored)
     with window.narrowed():
         window.wait(window.has_all_within)
+
+
+def test_the_token_leaves_the_address(window: Window, served: Served) -> None:
+    """The page that the printed address leads to has it neither in its address nor in its text."""
+    window.visit(served.printed, until=LAST["inventory"])
+
+    assert window.driver.current_url == f"{served.address}inventory/"
+    assert window.driver.execute_script("return [document.referrer, document.cookie]") == ["", ""]
+    assert served.token not in window.driver.page_source
+
+
+OTHER_SITE = """<!doctype html><link rel="icon" href="data:,">
+<a id="printed" href="{printed}">printed</a> <a id="clean" href="{address}health/">clean</a>"""
+OPEN_WEBSOCKET = """
+const [address, done] = arguments;
+const socket = new WebSocket(address.replace("http", "ws") + "inventory/ws?session_id=other");
+socket.onopen = () => done("open");
+socket.onerror = () => done("refused");
+"""
+
+
+@contextmanager
+def other_site(served: Served) -> Iterator[str]:
+    """Another site, with links to the pages: for a browser, `localhost` is another one than 127.0.0.1."""
+    page = OTHER_SITE.format(printed=served.printed, address=served.address).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+def test_links_on_another_site_lead_to_the_pages_and_nothing_else_does(
+    chromium: Chromium, served: Served
+) -> None:
+    """The browser withholds the cookie at first; a WebSocket of the other site is refused."""
+    with other_site(served) as address, opened(chromium) as window:
+        window.driver.get(address)
+        window.driver.find_element("id", "clean").click()
+        window.wait(lambda: "needs the access token" in window.driver.page_source)
+
+        for link, page in (("printed", "inventory"), ("clean", "health")):
+            window.driver.get(address)
+            window.driver.find_element("id", link).click()
+            window.wait(lambda page=page: window.all("h2, label", LAST[page]))
+            assert window.driver.current_url == f"{served.address}{page}/"
+
+        window.driver.get(address)
+        assert window.driver.execute_async_script(OPEN_WEBSOCKET, served.address) == "refused"
 
 
 @pytest.mark.scale
