@@ -26,6 +26,11 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
+_HEADERS = {
+    b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+}
 WITHOUT_TOKEN = (
     "This page needs the access token: open the whole address that `cloudflare-oauth explore` has printed, "
     f"up to the end of `?{TOKEN_PARAMETER}=…`. Each start has a new one."
@@ -54,12 +59,9 @@ class Guard:
 
         async def send_guarded(message: "Message") -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                added = (
-                    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-                    (b"referrer-policy", b"no-referrer"),
-                    (b"x-content-type-options", b"nosniff"),
-                )
-                message = {**message, "headers": [*message.get("headers", ()), *added]}
+                # marimo has a weaker policy for referrers.
+                kept = [(name, value) for name, value in message.get("headers", ()) if name not in _HEADERS]
+                message = {**message, "headers": [*kept, *_HEADERS.items()]}
             await send(message)
 
         answer = self._answer(scope)

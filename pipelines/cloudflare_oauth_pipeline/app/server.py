@@ -3,6 +3,7 @@
 marimo and uvicorn are imported late: `require_notebooks` first checks that they are installed.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -78,6 +79,7 @@ def serve(
         guarded = Guard(_app(), hosts=ServedHosts.of(allowed, host=host, address=bound), token=token)
         # No access log: it would have the token in it.
         config = uvicorn.Config(guarded, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
         server = uvicorn.Server(config)
         address = f"http://{_in_url(host, bound)}:{bound_port}/"
         on_ready(_with(token.value, address) if token else address)
@@ -99,6 +101,11 @@ def _app() -> "ASGIApp":
     for name in PAGES:
         builder = builder.with_app(path=f"/{name}", root=str(notebooks_folder() / f"{name}.py"))
     return builder.build()
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether this is not about a WebSocket that the guard has refused: uvicorn takes that for an error."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def _with(token: str, address: str) -> str:
