@@ -75,7 +75,7 @@ class Guard:
     def _answer(self, scope: "Scope") -> "Response | None":
         """The answer to a request that is not passed on to the pages."""
         # Late: the command line imports this module, and starlette belongs to the extra `notebooks`.
-        from starlette.responses import PlainTextResponse, RedirectResponse
+        from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(headers.get(b"host", ""), headers.get(b"origin"))
@@ -87,6 +87,9 @@ class Guard:
             query = scope["query_string"].decode("latin-1")
             given = token_in(query) if is_read else None
             is_known = self._token.is_in(headers.get(b"cookie", ""))
+            if not is_known and given is None and is_read and path.endswith("/manifest.json"):
+                # Browsers ask for it without cookies; an empty one is as good, and tells nothing.
+                return JSONResponse({})
             if not is_known and (given is None or not self._token.admits(given)):
                 return _unauthorized(is_link=is_read and _is_link_elsewhere(headers))
             if given is not None:

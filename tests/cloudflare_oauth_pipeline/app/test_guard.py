@@ -55,12 +55,15 @@ def test_without_the_token_nothing_is_served(
             opened_websocket(served, cookie=stale["Cookie"]),
             opened_websocket(served, cookie=cookie_of(known)),
         ]
+        manifest = httpx.get(f"{served.address}inventory/manifest.json")
         scripts = [known.get(f"/inventory/{asset}").status_code for asset in assets]
 
     assert {answer.status_code for answer in answers} == {401}
     assert all("open the whole address" in answer.text for answer in answers)
     assert sockets == [401, 401, 101]
     assert set(scripts) == {200}
+    # Browsers ask for it without cookies.
+    assert manifest.json() == {}
 
 
 def test_the_token_is_replaced_by_a_cookie(demo: Target, tmp_path: Path, environment: dict[str, str]) -> None:
