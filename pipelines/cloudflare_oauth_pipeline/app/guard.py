@@ -88,8 +88,8 @@ class Guard:
             given = token_in(query) if is_read else None
             is_known = self._token.is_in(headers.get(b"cookie", ""))
             if not is_known and given is None and is_read and path.endswith("/manifest.json"):
-                # Browsers ask for it without cookies; an empty one is as good, and tells nothing.
-                return JSONResponse({})
+                # Browsers ask for it without cookies, and log an error if it is refused or empty.
+                return JSONResponse({"name": "Cloudflare OAuth clients"})
             if not is_known and (given is None or not self._token.admits(given)):
                 return _unauthorized(is_link=is_read and _is_link_elsewhere(headers))
             if given is not None:

@@ -63,7 +63,7 @@ def test_without_the_token_nothing_is_served(
     assert sockets == [401, 401, 101]
     assert set(scripts) == {200}
     # Browsers ask for it without cookies.
-    assert manifest.json() == {}
+    assert manifest.json() == {"name": "Cloudflare OAuth clients"}
 
 
 def test_the_token_is_replaced_by_a_cookie(demo: Target, tmp_path: Path, environment: dict[str, str]) -> None:
