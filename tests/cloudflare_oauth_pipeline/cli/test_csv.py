@@ -21,7 +21,7 @@ A = account_id("a")
 # What acts on a terminal, or hides there, and how it is shown.
 ACTING = {
     "\x1b[31mred": r"\x1b[31mred",
-    "\x1b]8;;https://evil.example\x1b\\x\x1b]8;;\x1b\\": r"\x1b]8;;https://evil.example\x1b\click\x1b]8;;\x1b"
+    "\x1b]8;;https://evil.example\x1b\\x\x1b]8;;\x1b\\": "\\x1b]8;;https://evil.example\\x1b\\x\\x1b]8;;\\x1b\\",
     "\\",
     "\x1b]0;title\x07": r"\x1b]0;title\x07",
     "bell\x07": r"bell\x07",
