@@ -22,7 +22,6 @@ A = account_id("a")
 ACTING = {
     "\x1b[31mred": r"\x1b[31mred",
     "\x1b]8;;https://evil.example\x1b\\x\x1b]8;;\x1b\\": "\\x1b]8;;https://evil.example\\x1b\\x\\x1b]8;;\\x1b\\",
-    "\\",
     "\x1b]0;title\x07": r"\x1b]0;title\x07",
     "bell\x07": r"bell\x07",
     "over\rwritten": r"over\rwritten",
