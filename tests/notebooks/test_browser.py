@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import duckdb
@@ -15,7 +17,7 @@ from selenium.common.exceptions import TimeoutException
 from cloudflare_oauth_pipeline.destinations.target import Target
 from tests.support.browser import Chromium, NoBrowserError, Window, find_chromium, opened
 from tests.support.pages import LAST, NAMES, rows
-from tests.support.served import explored
+from tests.support.served import Served, explored
 
 # The demo has a client of this name without the number.
 HOSTILE = "<img src=x onerror=alert(1)> 2"
@@ -56,19 +58,26 @@ def target(large: Target, tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 
 @pytest.fixture(scope="module")
-def address(chromium: Chromium, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address at which the app is served."""
+def served(chromium: Chromium, target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app, served by a process of its own."""
     folder = tmp_path_factory.mktemp("served")
     environment = os.environ | {"HOME": str(folder), "DLT_DATA_DIR": str(folder / "dlt")}
-    with explored(target.db, folder, environment) as address:
-        yield address
+    with explored(target.db, folder, environment) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
-def window(chromium: Chromium) -> Iterator[Window]:
-    """A browser window that records JavaScript alerts."""
+def address(served: Served) -> str:
+    """The address at which the app is served, without the token."""
+    return served.address
+
+
+@pytest.fixture(scope="module")
+def window(chromium: Chromium, served: Served) -> Iterator[Window]:
+    """A browser window that has opened the printed address, and records JavaScript alerts."""
     with opened(chromium) as window:
         window.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD_ALERTS})
+        window.driver.get(served.printed)
         yield window
 
 
@@ -149,6 +158,65 @@ def test_filters_and_client_details_match_the_database(window: Window, address: 
         assert details[array].split("\n") == values(stored)
     with window.narrowed():
         window.wait(window.has_all_within)
+
+
+def test_the_token_leaves_the_address(window: Window, served: Served) -> None:
+    """The page that the printed address leads to has it neither in its address nor in its text."""
+    window.visit(served.printed, until=LAST["inventory"])
+
+    assert window.driver.current_url == f"{served.address}inventory/"
+    assert window.driver.execute_script("return [document.referrer, document.cookie]") == ["", ""]
+    assert served.token not in window.driver.page_source
+
+
+OTHER_SITE = """<!doctype html><link rel="icon" href="data:,">
+<a id="printed" href="{printed}">printed</a> <a id="clean" href="{address}health/">clean</a>"""
+OPEN_WEBSOCKET = """
+const [address, done] = arguments;
+const socket = new WebSocket(address.replace("http", "ws") + "inventory/ws?session_id=other");
+socket.onopen = () => done("open");
+socket.onerror = () => done("refused");
+"""
+
+
+@contextmanager
+def other_site(served: Served) -> Iterator[str]:
+    """Another site, with links to the pages: for a browser, `localhost` is another one than 127.0.0.1."""
+    page = OTHER_SITE.format(printed=served.printed, address=served.address).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+def test_links_on_another_site_lead_to_the_pages_and_nothing_else_does(
+    chromium: Chromium, served: Served
+) -> None:
+    """The browser withholds the cookie at first; a WebSocket of the other site is refused."""
+    with other_site(served) as address, opened(chromium) as window:
+        window.driver.get(address)
+        window.driver.find_element("id", "clean").click()
+        window.wait(lambda: "needs the access token" in window.driver.page_source)
+
+        for link, page in (("printed", "inventory"), ("clean", "health")):
+            window.driver.get(address)
+            window.driver.find_element("id", link).click()
+            window.wait(lambda page=page: window.all("h2, label", LAST[page]))
+            assert window.driver.current_url == f"{served.address}{page}/"
+
+        window.driver.get(address)
+        assert window.driver.execute_async_script(OPEN_WEBSOCKET, served.address) == "refused"
 
 
 @pytest.mark.scale

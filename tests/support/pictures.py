@@ -25,12 +25,13 @@ def main() -> None:
         folder = Path(name)
         run_demo(Target(db=folder / "demo.duckdb", pipelines_dir=folder / "dlt"), observer=events.ignore)
         with (
-            explored(Path("demo.duckdb"), folder, os.environ) as address,
+            explored(Path("demo.duckdb"), folder, os.environ) as served,
             opened(find_chromium()) as window,
         ):
+            window.driver.get(served.printed)
             for page, theme in THEMES.items():
                 window.prefer(theme)
-                window.visit(f"{address}{page}/", until=LAST[page])
+                window.visit(f"{served.address}{page}/", until=LAST[page])
                 file = PICTURES / f"{page}.png"
                 file.write_bytes(window.driver.get_screenshot_as_png())
                 print(file.relative_to(PICTURES.parents[1]), file.stat().st_size)

@@ -28,6 +28,7 @@ from ..safe_text import printable
 from .durations import parse_age, parse_since
 from .options import (
     Accounts,
+    AllowedHosts,
     Concurrency,
     Dataset,
     Db,
@@ -35,6 +36,7 @@ from .options import (
     Excluded,
     Format,
     MaxDeleteFraction,
+    NoToken,
     OnlyAccounts,
     OutputFormat,
     PipelineName,
@@ -321,6 +323,8 @@ def explore(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = 0,
+    allow_host: AllowedHosts = None,
+    no_token: NoToken = False,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the address without opening a browser.")
     ] = False,
@@ -331,7 +335,8 @@ def explore(
 ) -> None:
     """Open the dataset in the browser: inventory, security review, changes, health.
 
-    Reads only. Prints the address and serves the pages until Ctrl-C.
+    Reads only. Prints the address and serves the pages until Ctrl-C. The address has an access token in it, a
+    new one for each start: treat it like a password. The browser keeps a cookie instead.
 
     Example: `cloudflare-oauth explore --db clients.duckdb`
 
@@ -348,13 +353,22 @@ def explore(
             for file in pages.export(target, export, waivers=waivers):
                 console.stdout().print(printable(file), soft_wrap=True)
             return
-        if server.is_open_to_others(host):
-            console.complain("everyone who can reach this machine can read the dataset", prefix="warning")
+        if no_token:
+            console.complain(
+                "no token: everyone who can reach this port can read the dataset", prefix="warning"
+            )
+        elif server.is_open_to_others(host):
+            console.complain(
+                "the pages and the token cross the network unencrypted, unless a proxy in front uses TLS",
+                prefix="warning",
+            )
         server.serve(
             target,
             waivers=waivers,
             host=host,
             port=port,
+            allowed_hosts=allow_host or (),
+            with_token=not no_token,
             open_browser=not no_browser,
             on_ready=lambda address: print(address, flush=True),
         )

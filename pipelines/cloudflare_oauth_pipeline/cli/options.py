@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..analysis.waivers import DEFAULT_FILE as DEFAULT_WAIVERS
+from ..app.access import ALLOW_HOST_VARIABLE
 from ..destinations.target import DEFAULT_DB
 
 
@@ -91,11 +92,36 @@ MaxDeleteFraction = Annotated[
     ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
-RowsFormat = Annotated[TextFormat, typer.Option("--format", help="How the rows are printed.")]
+RowsFormat = Annotated[
+    TextFormat,
+    typer.Option(
+        "--format",
+        help="How the rows are printed. On a terminal, control and invisible characters are shown as "
+        "escapes; into a file or a pipe, `csv` writes them as they are.",
+    ),
+]
 WaiversFile = Annotated[
     Path | None,
     typer.Option(
         "--waivers", metavar="PATH", help="File with waivers (TOML).", show_default=str(DEFAULT_WAIVERS)
+    ),
+]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        envvar=ALLOW_HOST_VARIABLE,
+        help="Also serve this host name, such as a proxy's (repeatable). Loopback names and the address of "
+        "`--host` are always served; with `0.0.0.0`, every IP address. Other names get 403.",
+    ),
+]
+NoToken = Annotated[
+    bool,
+    typer.Option(
+        "--no-token",
+        help="Ask for no access token, because a proxy in front authenticates. "
+        "Only on loopback or with `--allow-host`.",
     ),
 ]
 ProgressOption = Annotated[

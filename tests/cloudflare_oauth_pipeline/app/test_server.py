@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -19,8 +18,8 @@ def test_every_page_is_served_until_interrupted(
     demo: Target, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """Pages are on loopback and a free port, with a policy that allows no other host."""
-    with explored(demo.db, tmp_path, environment) as address, httpx.Client(base_url=address) as client:
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+    with explored(demo.db, tmp_path, environment) as served, served.client() as client:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?access_token=[\w-]{43}", served.printed)
         start = client.get("/")
         pages = {name: client.get(f"/{name}/") for name in NAMES}
         unknown = client.get("/other/")
@@ -102,6 +101,12 @@ def test_the_command_line_imports_no_notebook_packages() -> None:
         (["--dataset", "?"], "--dataset"),
         (["--waivers", "missing.toml"], "cannot be read"),
         (["--host", "999.1.1.1"], "cannot listen there"),
+        (["--allow-host", "https://pages.example/"], "not a host name"),
+        (["--allow-host", "*.example"], "not a host name"),
+        (["--allow-host", "pages.example:8080"], "not a host name"),
+        (["--host", "0.0.0.0", "--no-token"], "everyone on the network could read the dataset"),
+        (["--host", "::", "--no-token"], "everyone on the network could read the dataset"),
+        (["--host", "192.0.2.1", "--no-token"], "everyone on the network could read the dataset"),
     ],
 )
 def test_wrong_usage_is_reported(

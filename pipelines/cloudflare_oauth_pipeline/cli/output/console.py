@@ -37,8 +37,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output, for programs."""
-    json.dump(value, sys.stdout, indent=2, default=_json_value)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, default=_json_value)
+    # The one control character that `json` leaves as it is.
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
 
 
 def _json_value(value: Any) -> str:
