@@ -13,11 +13,11 @@ from cloudflare_oauth.inventory.brake import (
     withheld_as_text,
     withheld_from_text,
 )
-from cloudflare_oauth.inventory.stored_state import StoredAccount
+from cloudflare_oauth.inventory.stored_state import StoredAccount, StoredClient
 
 
 def stored(clients: int, **fields: Any) -> StoredAccount:
-    return StoredAccount(client_hashes={str(number): "hash" for number in range(clients)}, **fields)
+    return StoredAccount({str(number): StoredClient("hash") for number in range(clients)}, **fields)
 
 
 def first(number: int) -> list[str]:

@@ -146,7 +146,7 @@ def test_an_item_counts_once_however_deeply_it_is_nested(depth: int, has_id: boo
     item = {"client_id": "client", "new": deep} if has_id else {"new": deep}
     reading = Reading()
 
-    reading.add(Page([item, deep], 2, 50), "client_id")
+    reading.add(Page([item, deep], 2), "client_id")
     kinds = [type(OAUTH_CLIENT.row_type.check(one)) for one in (item, deep)]
 
     assert reading.counted

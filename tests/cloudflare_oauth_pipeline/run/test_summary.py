@@ -21,7 +21,7 @@ NOT_READ = events.AccountDone(account_id="b", status="forbidden", error_message=
 counts = st.integers(0, 1000)
 accounts_done = st.builds(
     events.AccountDone,
-    account_id=st.just("a"),
+    account_id=st.uuids().map(str),
     status=st.sampled_from(STATUSES),
     **dict.fromkeys(CLIENT_COUNTS, counts),
 )
@@ -62,6 +62,16 @@ def test_accounts_and_clients_are_the_sums_of_the_events(done: list[events.Accou
     assert found.clients == {name: sum(getattr(event, name) for event in done) for name in CLIENT_COUNTS}
 
 
+def test_an_account_that_is_read_again_counts_once() -> None:
+    """Its last outcome counts: another sync had overtaken the first reading."""
+    again = replace(READ, status="failed", error_message="overtaken", listed=0)
+
+    found = tally(ANSWERED, READ, again).summary()
+
+    assert (found.status, found.accounts) == ("partial", {"failed": 1})
+    assert set(found.clients.values()) == {0}
+
+
 def test_requests_retries_and_rate_limited_responses_are_counted() -> None:
     """A retry is a request, too; rate limited is status 429 and nothing else."""
     found = tally(
@@ -95,7 +105,7 @@ def test_accounts_found_and_loaded_are_known_while_the_sync_runs() -> None:
     one = tally(events.AccountsFound(3), READ, NOT_READ)
     before = one.accounts_loaded
     one.mark_loaded()
-    one.observe(READ)
+    one.observe(replace(READ, account_id="another"))
 
     assert one.total_accounts == 3
     assert (before, one.accounts_loaded, one.accounts.total()) == (0, 2, 3)
