@@ -123,9 +123,9 @@ def test_names_that_would_meet_reject_one_client_and_no_other(
 
 
 TOO_MUCH: dict[str, Values] = {
-    "columns": {f"key_{number}": number for number in range(2_100)},
-    "keys of an object": {"wide": {f"key_{number}": number for number in range(2_100)}},
-    "keys of an element": {"list": [{f"key_{number}": number for number in range(2_100)}]},
+    "columns": {f"field_{number}": number for number in range(2_100)},
+    "keys of an object": {"wide": {f"field_{number}": number for number in range(2_100)}},
+    "keys of an element": {"list": [{f"field_{number}": number for number in range(2_100)}]},
     "tables": {f"array_{number}": [number] for number in range(300)},
 }
 
@@ -142,7 +142,7 @@ def test_what_a_destination_cannot_hold_is_known_before_the_load(
         odd |= {"no\0text": {}}
     for name, fields in odd.items():
         api.organisation.add(A, client_id=name, **fields)
-    api.organisation.add(A, client_id="good", key_1=1)
+    api.organisation.add(A, client_id="good", field_1=1)
     api.organisation.add(B, client_id="other account")
 
     for _ in range(2):
@@ -158,7 +158,7 @@ def test_a_table_never_gets_more_columns_than_it_may(
     """Many clients with some fields each are as much as one with many."""
     warehouse = server.emptied(tmp_path.name)
     for client in range(10):
-        fields = {f"key_{client}_{number}": number for number in range(250)}
+        fields = {f"field_{client}_{number}": number for number in range(250)}
         api.organisation.add(A, client_id=f"{client}", **fields)
 
     summary = synced(warehouse)

@@ -54,19 +54,22 @@ def fill(api: FakeApi) -> None:
     add(B, client_id="empty", scopes=[], redirect_uris=None)
 
 
+ADDED = ("content_hash", "change_id", "derived_version")
+
+
 def without_versions(content: dict[str, Any]) -> dict[str, Any]:
     """Clients and their arrays without what a new release adds to them."""
     return {
-        table: [
-            {
-                name: value
-                for name, value in row.items()
-                if name not in ("content_hash", "change_id", "derived_version")
-            }
-            for row in rows
-        ]
+        table: sorted(({name: row[name] for name in row if name not in ADDED} for row in rows), key=repr)
         for table, rows in content.items()
         if table.startswith("oauth_clients")
+    }
+
+
+def first_seen(warehouse: Warehouse) -> dict[tuple[str, str], Any]:
+    """When the content of each client was first seen."""
+    return {
+        (row["account_id"], row["client_id"]): row["observed_at"] for row in warehouse.rows("oauth_clients")
     }
 
 
@@ -82,6 +85,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     api.organisation.remove(A, "2")
     assert old.sync(api, any_warehouse, home)["exit_code"] == 0
     before = any_warehouse.content()
+    seen = first_seen(any_warehouse)
     log = any_warehouse.rows("oauth_client_changes")
 
     summary = synced(any_warehouse)
@@ -93,6 +97,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     for row in log:
         assert row.items() <= now[row["change_id"]].items()
     assert without_versions(any_warehouse.content()) == without_versions(before)
+    assert first_seen(any_warehouse) == seen
     written = {table: rows for table, rows in any_warehouse.content().items() if table != "account_syncs"}
 
     again = synced(any_warehouse)
@@ -209,6 +214,7 @@ def test_better_rules_renew_what_older_ones_have_computed(
     api.organisation.change(A, "1", scopes=["zone.read", "dns.read"])
     assert older.sync(api, any_warehouse, tmp_path / "home")["exit_code"] == 0
     log = len(any_warehouse.rows("oauth_client_changes"))
+    seen = first_seen(any_warehouse)
 
     done = better.sync(api, any_warehouse, tmp_path / "home")
 
@@ -216,6 +222,7 @@ def test_better_rules_renew_what_older_ones_have_computed(
     assert (done["exit_code"], counts) == (0, {"listed": 15, "unchanged": 15}), done["stderr"]
     writes = {(row["value"], row["writes"]) for row in any_warehouse.rows("oauth_clients__scopes")}
     assert writes == {("zone.read", True), ("dns.write", False), ("dns.read", True)}
+    assert first_seen(any_warehouse) == seen
     changes = any_warehouse.rows("oauth_client_changes")
     assert len(changes) == log
     assert [row["write_scopes_added"] for row in changes if row["change"] == "updated"] == ["dns.read"]
