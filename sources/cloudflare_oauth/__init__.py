@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import events, resources
     from .configuration import resolve_settings, resolve_settings_without_dlt
-    from .dlt_schema import StoredTables, create_tables, declared_schema, read_stored_tables
+    from .dlt_schema import StoredTables, create_tables, declared_schema, empty_schema, read_stored_tables
     from .errors import (
         AuthenticationError,
         BusyError,
@@ -57,6 +57,7 @@ __all__ = [
     "cloudflare_oauth",
     "create_tables",
     "declared_schema",
+    "empty_schema",
     "events",
     "inventory_source",
     "is_loopback",
@@ -71,7 +72,13 @@ __all__ = [
 # process has to be ready long before.
 _MODULES = {
     "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
-    "dlt_schema": ("StoredTables", "create_tables", "declared_schema", "read_stored_tables"),
+    "dlt_schema": (
+        "StoredTables",
+        "create_tables",
+        "declared_schema",
+        "empty_schema",
+        "read_stored_tables",
+    ),
     "masking": ("masked",),
     "ownership": ("check_ownership",),
     "settings": ("Limits", "SyncSettings", "checked_account_ids", "is_loopback"),

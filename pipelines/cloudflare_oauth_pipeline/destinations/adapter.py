@@ -24,6 +24,7 @@ from cloudflare_oauth import (
     CloudflareOAuthError,
     create_tables,
     declared_schema,
+    empty_schema,
     events,
     inventory_source,
 )
@@ -143,6 +144,14 @@ class Adapter:
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
         """The destination's error as one of this project, if only the adapter can tell what it means."""
         return None
+
+
+def plain_dataset(pipeline: dlt.Pipeline) -> dlt.Dataset:
+    """The pipeline's dataset, for what concerns no table.
+
+    For a new pipeline dlt itself would make a schema with the pipeline's name, which not every name allows.
+    """
+    return pipeline.dataset(schema=empty_schema())
 
 
 def prepare(pipeline: dlt.Pipeline) -> None:

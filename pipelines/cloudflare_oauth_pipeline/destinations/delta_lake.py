@@ -28,14 +28,17 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import ConfigurationError, declared_schema
+from cloudflare_oauth import BusyError, ConfigurationError, declared_schema
 from cloudflare_oauth.destinations import DestinationLimits, limits_of
 from cloudflare_oauth.inventory import Rows
 
-from .adapter import Adapter, AnyDestination, DatasetLock
+from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+# How long another sync's load is waited for.
+LONGEST_WAIT_SECONDS = 600
 
 WITH_ARRAYS = ("oauth_clients", "oauth_scopes")
 
@@ -63,11 +66,24 @@ class DeltaLakeFolder(Adapter):
     @contextmanager
     def lock(self, pipeline: dlt.Pipeline) -> Iterator[DatasetLock]:
         """As in `Adapter`: a table refuses a second writer, and its rows would look like orphans."""
-        with pipeline.destination_client() as client:
+        with plain_dataset(pipeline).destination_client as client:
             if isinstance(client, DeltaLakeClient) and client.is_local_filesystem:
                 folder = Path(client.dataset_path)
-                with filelock.FileLock(folder.with_name(f"{folder.name}.lock")):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                lock = filelock.FileLock(
+                    folder.with_name(f"{folder.name}.lock"), timeout=LONGEST_WAIT_SECONDS
+                )
+                try:
+                    lock.acquire()
+                except filelock.Timeout:
+                    raise BusyError(
+                        f"another sync has been loading into {folder} for {LONGEST_WAIT_SECONDS} seconds; "
+                        "nothing was changed: wait for it, and run again"
+                    ) from None
+                try:
                     yield DatasetLock()
+                finally:
+                    lock.release()
             else:
                 yield DatasetLock()
 

@@ -12,7 +12,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
 
 from . import duckdb_memory
-from .adapter import Adapter, AnyDestination, StillTrue
+from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset
 from .batch import Batch
 from .duckdb_views import DuckDBViews
 from .target import Target
@@ -78,7 +78,7 @@ class DuckDBFile(DuckDB):
     @contextmanager
     def hold(self, pipeline: dlt.Pipeline) -> Iterator[None]:
         """As in `Adapter`: dlt opens and closes connections; this one stays."""
-        client = plain_client(pipeline)
+        client = plain_dataset(pipeline).sql_client
         client.open_connection()
         try:
             if self.target.duckdb_file:
@@ -96,7 +96,7 @@ class DuckDBFile(DuckDB):
         if self.target.duckdb_file is None:
             pipeline.load()
             return
-        with plain_client(pipeline) as client:
+        with plain_dataset(pipeline).sql_client as client:
             duckdb_memory.set_limit(client, duckdb_memory.limit_for(batch))
             pipeline.load()
             if not batch.is_last:
@@ -108,11 +108,3 @@ def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
     from .arrow_loader import extract
 
     extract(pipeline, batch)
-
-
-def plain_client(pipeline: dlt.Pipeline) -> SqlClientBase[Any]:
-    """A client for SQL that concerns no table.
-
-    For a new pipeline dlt itself would make a schema with the pipeline's name, which not every name allows.
-    """
-    return pipeline.dataset(schema=dlt.Schema("cloudflare_oauth")).sql_client

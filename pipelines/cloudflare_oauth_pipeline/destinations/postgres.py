@@ -10,7 +10,7 @@ from dlt.destinations.impl.postgres.factory import postgres
 
 from cloudflare_oauth import CloudflareOAuthError, DestinationError
 
-from .adapter import Adapter, AnyDestination, DatasetLock
+from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
 from .postgres_views import PostgresViews
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Postgres(Adapter):
         # Not at the top: psycopg2 is optional.
         from .postgres_locks import advisory_lock
 
-        with advisory_lock(pipeline.sql_client(), self.longest_wait_seconds, self.observer) as lock:
+        with advisory_lock(
+            plain_dataset(pipeline).sql_client, self.longest_wait_seconds, self.observer
+        ) as lock:
             yield lock
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
