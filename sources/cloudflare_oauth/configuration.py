@@ -135,8 +135,8 @@ def _check_host(base_url: str | None, place: Place, place_of_credentials: Place 
         source = "an argument" if place_of_credentials is Place.CALLER else "the environment"
         raise ConfigurationError(
             f"base_url is {base_url} by a file of dlt's configuration (config.toml or secrets.toml, in .dlt "
-            f"here or in your home), but the credentials are from {source}, and are not sent where only a "
-            "file says: if the address is right, set CLOUDFLARE_BASE_URL to it; otherwise remove it there."
+            f"here or at home), but the credentials are from {source}, and are not sent where only a file "
+            "says: if the address is right, set CLOUDFLARE_BASE_URL to it; otherwise remove it from the file."
         )
 
 
