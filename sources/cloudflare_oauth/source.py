@@ -95,6 +95,7 @@ def cloudflare_oauth(
         pipeline = active_pipeline()
         if pipeline is not None:
             check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
+        _learn_schema(pipeline)
         resolved = resolve_settings(settings)
         check_ownership(pipeline)
         with open_reader_thread(resolved, observer) as reader:
@@ -112,7 +113,17 @@ def cloudflare_oauth(
 @dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)
 def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
     """The same resources, for pieces of an inventory that is already being taken."""
-    return _resources(lambda: pieces)
+
+    def take() -> Iterator[Rows]:
+        _learn_schema(active_pipeline())
+        yield from pieces
+
+    return _resources(take)
+
+
+def _learn_schema(pipeline: dlt.Pipeline | None) -> None:
+    """Add what the dataset has learned: the pipeline's own copy may lack what others have taught it."""
+    declare_tables(dlt.current.source_schema(), read_stored_tables(pipeline))
 
 
 def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
@@ -120,8 +131,6 @@ def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
 
     @dlt.resource(name="inventory", selected=False)
     def inventory() -> Iterator[Rows]:
-        # The pipeline's own copy of the schema may lack what others have taught the dataset meanwhile.
-        declare_tables(dlt.current.source_schema(), read_stored_tables(active_pipeline()))
         yield from take()
 
     # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.

@@ -20,6 +20,9 @@ from tests.support.warehouses import Sync, Warehouse
 
 A, B = account_id("a"), account_id("b")
 
+# Each starts several processes.
+pytestmark = pytest.mark.scale
+
 Other = Callable[[], object]
 
 

@@ -10,6 +10,9 @@ from tests.support.programs import Program, copied_program, released_program, th
 from tests.support.warehouses import Sync, Warehouse
 
 A, B = account_id("a"), account_id("b")
+
+# Each starts several processes.
+pytestmark = pytest.mark.scale
 TABLES_PY = "sources/cloudflare_oauth/records/tables.py"
 SCHEMA_PY = "sources/cloudflare_oauth/dlt_schema.py"
 RENAMED = ('"Name of the account."', '"The name of the account."')
