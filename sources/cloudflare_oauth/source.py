@@ -95,7 +95,7 @@ def cloudflare_oauth(
         pipeline = active_pipeline()
         if pipeline is not None:
             check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
-        _learn_schema(pipeline)
+            _learn_schema(pipeline)
         resolved = resolve_settings(settings)
         check_ownership(pipeline)
         with open_reader_thread(resolved, observer) as reader:
@@ -115,13 +115,14 @@ def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
     """The same resources, for pieces of an inventory that is already being taken."""
 
     def take() -> Iterator[Rows]:
-        _learn_schema(active_pipeline())
+        if pipeline := active_pipeline():
+            _learn_schema(pipeline)
         yield from pieces
 
     return _resources(take)
 
 
-def _learn_schema(pipeline: dlt.Pipeline | None) -> None:
+def _learn_schema(pipeline: dlt.Pipeline) -> None:
     """Add what the dataset has learned: the pipeline's own copy may lack what others have taught it."""
     declare_tables(dlt.current.source_schema(), read_stored_tables(pipeline))
 
