@@ -60,10 +60,12 @@ class Adapter:
             prefetch before the stored state is read.
         stored_views: what the destination tells of its views; None if it has no comments, so that every sync
             renews the views.
+        shows_declared_columns: whether a declared column that a table lacks is read as null.
         observer: told of a wait for another sync.
     """
 
     excludes_other_writers = False
+    shows_declared_columns = False
     stored_views: StoredViews | None = None
 
     def __init__(self, target: Target, destination: AnyDestination) -> None:

@@ -10,12 +10,24 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 
-from cloudflare_oauth import DestinationError, declared_schema
+from cloudflare_oauth import DestinationError, StoredTables, declared_schema, read_stored_tables
 
 from .adapter import Adapter
 from .explanations import explained
 from .pipeline import open_for_reading
 from .target import Target
+
+Columns = Mapping[str, Mapping[str, str]]
+"""SQL types of columns, by table and column."""
+
+_TYPES = {
+    "text": "VARCHAR",
+    "json": "JSON",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+}
 
 
 class NoDatasetError(DestinationError):
@@ -41,10 +53,13 @@ class Result:
 class Dataset:
     """A dataset that is open for reading."""
 
-    def __init__(self, target: Target, adapter: Adapter, client: SqlClientBase[Any]) -> None:
+    def __init__(
+        self, target: Target, adapter: Adapter, client: SqlClientBase[Any], columns_to_come: Columns
+    ) -> None:
         self.target = target
         self._adapter = adapter
         self._client = client
+        self._columns_to_come = columns_to_come
 
     def query(self, query: str) -> Result:
         """The result of a query in DuckDB's dialect, over the tables without a schema.
@@ -60,7 +75,8 @@ class Dataset:
                 raise NoDatasetError(self.target, self._missing(query)) from None
 
     def _query(self, query: str) -> Result:
-        with self._client.execute_query(translated(query, self._client)) as cursor:
+        sql = translated(query, self._client, self._columns_to_come)
+        with self._client.execute_query(sql) as cursor:
             columns = [column[0] for column in cursor.description]
             return Result(columns, list(cursor.fetchall()))
 
@@ -86,7 +102,22 @@ def open_dataset(target: Target) -> Iterator[Dataset]:
         open_for_reading(target) as (pipeline, adapter),
         pipeline.dataset(schema=declared_schema()).sql_client as client,
     ):
-        yield Dataset(target, adapter, client)
+        with explained(target, adapter.explain):
+            stored = {} if adapter.shows_declared_columns else read_stored_tables(pipeline)
+        yield Dataset(target, adapter, client, _columns_to_come(stored))
+
+
+def _columns_to_come(stored: StoredTables) -> Columns:
+    """The declared columns that the next sync is going to add to tables of an earlier release."""
+    return {
+        name: {
+            column: _TYPES[hints["data_type"] or "text"]
+            for column, hints in table["columns"].items()
+            if column not in stored[name]["columns"]
+        }
+        for name, table in declared_schema().tables.items()
+        if name in stored
+    }
 
 
 def with_subqueries(query: str, subqueries: Mapping[str, str]) -> str:
@@ -106,14 +137,24 @@ def tables_of(query: str) -> set[str]:
     return {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
 
 
-def translated(query: str, client: SqlClientBase[Any]) -> str:
-    """A query in DuckDB's dialect in the dialect of a destination, with the dataset's qualified tables."""
+def translated(query: str, client: SqlClientBase[Any], columns_to_come: Columns | None = None) -> str:
+    """A query in DuckDB's dialect in the dialect of a destination, with the dataset's qualified tables.
+
+    Args:
+        columns_to_come: columns that tables lack, which are null in the query.
+    """
     tree = sqlglot.parse_one(query, read="duckdb")
     ours = {cte.alias for cte in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        if table.name not in ours:
-            name = client.make_qualified_table_name(table.name)
-            table.replace(sqlglot.to_table(name, dialect=dialect_of(client), alias=table.alias or table.name))
+    for table in list(tree.find_all(exp.Table)):
+        if table.name in ours:
+            continue
+        alias = table.alias or table.name
+        qualified = sqlglot.to_table(client.make_qualified_table_name(table.name), dialect=dialect_of(client))
+        if to_come := (columns_to_come or {}).get(table.name):
+            nulls = [exp.alias_(exp.cast(exp.null(), type_), name) for name, type_ in to_come.items()]
+            table.replace(exp.select("*", *nulls).from_(qualified).subquery(alias))
+        else:
+            table.replace(exp.alias_(qualified, alias, table=True))
     return tree.sql(dialect=dialect_of(client))
 
 

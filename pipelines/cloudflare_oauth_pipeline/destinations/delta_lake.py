@@ -46,6 +46,8 @@ WITH_ARRAYS = ("oauth_clients", "oauth_scopes")
 class DeltaLakeFolder(Adapter):
     """A folder or bucket of Delta tables."""
 
+    shows_declared_columns = True
+
     @property
     def limits(self) -> DestinationLimits:
         """As in `Adapter`."""

@@ -90,6 +90,10 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     before = any_warehouse.content()
     seen = first_seen(any_warehouse)
     log = any_warehouse.rows("oauth_client_changes")
+    for command in ("changes", "findings"):
+        arguments = (command, "--format", "json", "--destination", any_warehouse.destination)
+        done = this_program().run(*arguments, api=api, warehouse=any_warehouse, home=home)
+        assert done.returncode == 0, done.stderr
 
     summary = synced(any_warehouse)
 
