@@ -38,7 +38,7 @@ SERVERS = {
     "run",
     "server",
     "show",
-    "synced",
+    "sync_into",
     "wheel",
 }
 PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
@@ -141,11 +141,11 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
+def sync_into(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
     """Syncs into a warehouse, each time from a new machine."""
     machines = count()
 
-    def synced(warehouse: Warehouse) -> Summary:
+    def sync_into(warehouse: Warehouse) -> Summary:
         for name, value in warehouse.environment.items():
             monkeypatch.setenv(name, value)
         target = Target(
@@ -153,7 +153,7 @@ def synced(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Syn
         )
         return sync(target, settings_for(api))
 
-    return synced
+    return sync_into
 
 
 def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:

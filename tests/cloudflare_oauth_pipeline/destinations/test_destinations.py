@@ -49,13 +49,13 @@ def change_everything(organisation: Organisation) -> None:
 
 
 def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
-    api: FakeApi, synced: Sync, warehouse: Warehouse, tmp_path: Path
+    api: FakeApi, sync_into: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     """A first sync, no changes, every kind of change, failing accounts, and their recovery."""
     reference = DuckDB(tmp_path / "reference.duckdb")
 
     def both() -> dict[str, int]:
-        expected, done = synced(reference), synced(warehouse)
+        expected, done = sync_into(reference), sync_into(warehouse)
         assert (done.status, done.clients) == (expected.status, expected.clients)
         assert warehouse.content() == reference.content()
         return dict(done.accounts)
@@ -76,15 +76,15 @@ def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
 
 
 def test_an_unchanged_organisation_writes_only_account_syncs(
-    api: FakeApi, synced: Sync, warehouse: Warehouse
+    api: FakeApi, sync_into: Sync, warehouse: Warehouse
 ) -> None:
     """Row for row, including dlt's ids, every other table stays as it is."""
     fill(api.organisation)
-    synced(warehouse)
+    sync_into(warehouse)
     tables = [name for name in warehouse.tables() if name != "account_syncs" and not name.startswith("_dlt")]
     before = {name: sorted(warehouse.rows(name), key=repr) for name in tables}
 
-    synced(warehouse)
+    sync_into(warehouse)
 
     assert {name: sorted(warehouse.rows(name), key=repr) for name in tables} == before
     assert len(warehouse.rows("account_syncs")) == 6
@@ -99,13 +99,13 @@ def test_a_pipeline_may_have_any_name(api: FakeApi, run: Run) -> None:
 
 
 def test_the_change_log_can_be_read_back(
-    api: FakeApi, synced: Sync, warehouse: Warehouse, run: Run, monkeypatch: pytest.MonkeyPatch
+    api: FakeApi, sync_into: Sync, warehouse: Warehouse, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`changes` reads the destination and returns documents as JSON."""
     api.organisation.add(FIRST, client_id="one", scopes=["zone.read"])
-    synced(warehouse)
+    sync_into(warehouse)
     api.organisation.change(FIRST, "one", scopes=["dns.write"])
-    synced(warehouse)
+    sync_into(warehouse)
 
     done = run("changes", "--destination", warehouse.destination, "--format", "json")
 

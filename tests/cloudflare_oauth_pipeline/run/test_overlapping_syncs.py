@@ -95,7 +95,7 @@ def change_back(organisation: Organisation) -> None:
 @pytest.mark.parametrize("meanwhile", [rename, delete, create, change_back])
 def test_the_older_reading_never_wins(
     api: FakeApi,
-    synced: Sync,
+    sync_into: Sync,
     warehouse: Warehouse,
     overlapped: Callable[[Other], Summary],
     tmp_path: Path,
@@ -106,7 +106,7 @@ def test_the_older_reading_never_wins(
     for name in ("renamed", "deleted", "changed back", "same"):
         organisation.add(A, client_id=name, client_name="old", scopes=["a", "b"])
     organisation.add(B, client_id="b", client_name="b")
-    synced(warehouse)
+    sync_into(warehouse)
     for name in ("renamed", "changed back"):
         organisation.change(A, name, client_name="newer", scopes=["b"])
     others: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ def test_the_older_reading_never_wins(
     assert [done["exit_code"] for done in others] == [0], others[0]["stderr"]
     assert (summary.status, summary.accounts) == ("complete", {"complete": 2})
     check(warehouse, api)
-    assert synced(warehouse).clients["unchanged"] == sum(len(organisation.clients(one)) for one in (A, B))
+    assert sync_into(warehouse).clients["unchanged"] == sum(len(organisation.clients(one)) for one in (A, B))
 
 
 def test_two_first_syncs_end_as_one(
@@ -146,12 +146,16 @@ def test_two_first_syncs_end_as_one(
 
 
 def test_an_account_that_is_overtaken_every_time_is_failed(
-    api: FakeApi, synced: Sync, warehouse: Warehouse, overlapped: Callable[[Other], Summary], tmp_path: Path
+    api: FakeApi,
+    sync_into: Sync,
+    warehouse: Warehouse,
+    overlapped: Callable[[Other], Summary],
+    tmp_path: Path,
 ) -> None:
     """It ends, says so, and leaves what the other machine has written."""
     for account in (A, B):
         api.organisation.add(account, client_id="1", client_name="old", scopes=["a"])
-    synced(warehouse)
+    sync_into(warehouse)
     api.organisation.change(A, "1", client_name="0")
     names = iter("123456")
 
@@ -169,17 +173,21 @@ def test_an_account_that_is_overtaken_every_time_is_failed(
     ]
     assert "another sync wrote it" in message
     assert {row["client_name"] for row in warehouse.rows("oauth_clients")} == {"old", "5"}
-    assert synced(warehouse).clients["updated"] == 1
+    assert sync_into(warehouse).clients["updated"] == 1
     check(warehouse, api)
 
 
 def test_nothing_is_read_again_if_this_sync_has_nothing_to_write(
-    api: FakeApi, synced: Sync, warehouse: Warehouse, overlapped: Callable[[Other], Summary], tmp_path: Path
+    api: FakeApi,
+    sync_into: Sync,
+    warehouse: Warehouse,
+    overlapped: Callable[[Other], Summary],
+    tmp_path: Path,
 ) -> None:
     """What the other one wrote may be newer, and stays."""
     for account in (A, B):
         api.organisation.add(account, client_id="1", client_name="old", scopes=["a"])
-    synced(warehouse)
+    sync_into(warehouse)
     others: list[dict[str, Any]] = []
 
     def other() -> None:
@@ -194,12 +202,12 @@ def test_nothing_is_read_again_if_this_sync_has_nothing_to_write(
 
 
 def test_syncs_of_different_accounts_do_not_wait_for_each_other(
-    api: FakeApi, synced: Sync, warehouse: Warehouse, tmp_path: Path
+    api: FakeApi, sync_into: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     """One is held in the middle of its reading; the other begins, loads and ends meanwhile."""
     for account in (A, B):
         api.organisation.add(account, client_id="1", client_name="old", scopes=["a"])
-    synced(warehouse)
+    sync_into(warehouse)
     api.organisation.change(A, "1", client_name="new")
     api.organisation.change(B, "1", client_name="new")
     asked, go_on = threading.Event(), threading.Event()

@@ -46,17 +46,17 @@ VALUES: list[tuple[Any, Any, str]] = [
 
 
 def test_a_value_of_another_type_is_stored_as_it_was_sent(
-    api: FakeApi, synced: Sync, any_warehouse: Warehouse
+    api: FakeApi, sync_into: Sync, any_warehouse: Warehouse
 ) -> None:
     """The column keeps the type of the first value; others go to its variants: nothing is converted."""
     for number, (first, _, _) in enumerate(VALUES):
         api.organisation.add(A, client_id=f"{number}", **{f"new_{number}": first})
-    synced(any_warehouse)
+    sync_into(any_warehouse)
     for number, (_, later, _) in enumerate(VALUES):
         api.organisation.add(A, client_id=f"{number} later", **{f"new_{number}": later})
 
     for _ in range(2):
-        summary = synced(any_warehouse)
+        summary = sync_into(any_warehouse)
         for number, (first, later, data_type) in enumerate(VALUES):
             found = stored(any_warehouse, "oauth_clients", f"new_{number}")
             assert found[f"{number}"] == {f"new_{number}": first}
@@ -67,15 +67,15 @@ def test_a_value_of_another_type_is_stored_as_it_was_sent(
 
 
 def test_values_of_several_types_may_come_at_once(
-    api: FakeApi, synced: Sync, any_warehouse: Warehouse
+    api: FakeApi, sync_into: Sync, any_warehouse: Warehouse
 ) -> None:
     """In one account, in arrays and in objects; a change of type is a change like any other."""
     for number, value in enumerate([5, "007", 1.5, True, None]):
         api.organisation.add(A, client_id=f"{number}", new=value, inner={"deep": value}, many=[value, "a", 1])
-    synced(any_warehouse)
+    sync_into(any_warehouse)
     api.organisation.change(A, "0", new="5", inner={"deep": 5.0}, many=["5"])
 
-    assert synced(any_warehouse).clients["updated"] == 1
+    assert sync_into(any_warehouse).clients["updated"] == 1
 
     for name in ("new", "inner__deep"):
         found = stored(any_warehouse, "oauth_clients", name)
@@ -106,7 +106,7 @@ ODD: dict[str, Values] = {
 
 
 def test_names_that_would_meet_reject_one_client_and_no_other(
-    api: FakeApi, synced: Sync, any_warehouse: Warehouse
+    api: FakeApi, sync_into: Sync, any_warehouse: Warehouse
 ) -> None:
     """Neither is one value lost under another's name, nor does the load fail."""
     for name, fields in ODD.items():
@@ -114,7 +114,7 @@ def test_names_that_would_meet_reject_one_client_and_no_other(
     api.organisation.add(A, client_id="good", rows=[{"id": 1}, {"id": 1}], pairs=[{"a": 1}])
     api.organisation.add(B, client_id="other account")
 
-    summary = synced(any_warehouse)
+    summary = sync_into(any_warehouse)
 
     assert (summary.exit_code, summary.clients["rejected"]) == (3, len(ODD))
     assert rejected(any_warehouse).keys() == ODD.keys()
@@ -131,7 +131,7 @@ TOO_MUCH: dict[str, Values] = {
 
 
 def test_what_a_destination_cannot_hold_is_known_before_the_load(
-    api: FakeApi, synced: Sync, any_warehouse: Warehouse
+    api: FakeApi, sync_into: Sync, any_warehouse: Warehouse
 ) -> None:
     """The row is rejected with its reason, once; every other client of every account is loaded."""
     odd = dict(TOO_MUCH)
@@ -146,14 +146,14 @@ def test_what_a_destination_cannot_hold_is_known_before_the_load(
     api.organisation.add(B, client_id="other account")
 
     for _ in range(2):
-        summary = synced(any_warehouse)
+        summary = sync_into(any_warehouse)
         assert (summary.exit_code, summary.clients["rejected"]) == (3, len(odd))
         assert rejected(any_warehouse).keys() == odd.keys()
         assert {row["client_id"] for row in any_warehouse.rows("oauth_clients")} == {"good", "other account"}
 
 
 def test_a_table_never_gets_more_columns_than_it_may(
-    api: FakeApi, synced: Sync, server: Any, tmp_path: Any
+    api: FakeApi, sync_into: Sync, server: Any, tmp_path: Any
 ) -> None:
     """Many clients with some fields each are as much as one with many."""
     warehouse = server.emptied(tmp_path.name)
@@ -161,9 +161,9 @@ def test_a_table_never_gets_more_columns_than_it_may(
         fields = {f"field_{client}_{number}": number for number in range(250)}
         api.organisation.add(A, client_id=f"{client}", **fields)
 
-    summary = synced(warehouse)
+    summary = sync_into(warehouse)
 
     loaded = len(warehouse.rows("oauth_clients"))
     assert 0 < loaded < 10
     assert summary.clients["rejected"] == 10 - loaded
-    assert synced(warehouse).clients["unchanged"] == loaded
+    assert sync_into(warehouse).clients["unchanged"] == loaded

@@ -77,7 +77,7 @@ def first_seen(warehouse: Warehouse) -> dict[tuple[str, str], Any]:
 
 
 def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
-    api: FakeApi, synced: Sync, any_warehouse: Warehouse, tmp_path: Path
+    api: FakeApi, sync_into: Sync, any_warehouse: Warehouse, tmp_path: Path
 ) -> None:
     """No change is logged, no row is lost, the next sync writes nothing; true changes are logged as ever."""
     fill(api)
@@ -95,7 +95,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
         done = this_program().run(*arguments, api=api, warehouse=any_warehouse, home=home)
         assert done.returncode == 0, done.stderr
 
-    summary = synced(any_warehouse)
+    summary = sync_into(any_warehouse)
 
     counts = {name: number for name, number in summary.clients.items() if number}
     assert (summary.exit_code, counts) == (0, {"listed": 14, "unchanged": 14})
@@ -107,7 +107,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     assert first_seen(any_warehouse) == seen
     written = {table: rows for table, rows in any_warehouse.content().items() if table != "account_syncs"}
 
-    again = synced(any_warehouse)
+    again = sync_into(any_warehouse)
     assert again.clients["unchanged"] == 14
     assert {
         table: rows for table, rows in any_warehouse.content().items() if table != "account_syncs"
@@ -116,7 +116,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     api.organisation.change(A, "3", redirect_uris=["https://3.example/cb"])
     api.organisation.change(B, "odd", extra="abc", contacts=["b"])
     api.organisation.remove(B, "text")
-    changed = synced(any_warehouse)
+    changed = sync_into(any_warehouse)
     assert {name: number for name, number in changed.clients.items() if number} == {
         "listed": 13,
         "unchanged": 11,
