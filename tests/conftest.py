@@ -39,6 +39,7 @@ SERVERS = {
     "server",
     "show",
     "sync_into",
+    "synced",
     "wheel",
 }
 PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
