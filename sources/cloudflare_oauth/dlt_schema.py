@@ -151,13 +151,25 @@ def _parsed(text: str) -> dict[str, Any]:
     return stored
 
 
+def _has_all_columns(stored: StoredTables) -> bool:
+    """Whether a dataset has every declared table with every declared column, of this format."""
+    return all(
+        name in stored and table["columns"].keys() <= stored[name]["columns"].keys()
+        for name, table in declared_schema().tables.items()
+        if not name.startswith("_dlt")
+    ) and any(_format(table) == DATASET_FORMAT for table in stored.values())
+
+
 def create_tables(pipeline: dlt.Pipeline | None) -> None:
     """Create the tables that the pipeline's dataset lacks; dlt itself creates only tables that get data."""
     if pipeline is None or pipeline.destination is None:
         return
     for attempt in range(1, ATTEMPTS_TO_CREATE + 1):
         try:
-            schema = merged_schema(read_stored_tables(pipeline))
+            stored = read_stored_tables(pipeline)
+            if _has_all_columns(stored):
+                return
+            schema = merged_schema(stored)
             with pipeline.dataset(schema=schema).destination_client as client:
                 client.initialize_storage()
                 client.update_stored_schema()
