@@ -173,7 +173,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     return _warehouse(request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgres", "filesystem"])
+@pytest.fixture(params=["duckdb", "postgres", pytest.param("filesystem", marks=pytest.mark.scale)])
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations in turn, empty."""
     return _warehouse(request, tmp_path)
