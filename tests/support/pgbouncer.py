@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,8 +76,11 @@ def pooled(
                 assert process.stderr is not None
                 # Its last line before it serves.
                 assert any("process up" in line for line in process.stderr), process.poll()
+                # It reports every connection, and a full pipe would stop it.
+                reading = threading.Thread(target=deque, args=(process.stderr, 0))
+                reading.start()
                 yield Pooled.of(database, port)
             finally:
                 process.terminate()
-                # A full pipe would stop it.
-                process.communicate(timeout=20)
+                process.wait(timeout=20)
+                reading.join()
