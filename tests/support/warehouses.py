@@ -123,6 +123,10 @@ class Postgres(Warehouse):
         self._execute(f'CREATE DATABASE "{name}"')
         return type(self)(self.server, name)
 
+    def dropped(self) -> None:
+        """Drop the database."""
+        self._execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
+
     def query(self, query: str, *parameters: Any) -> Rows:
         """Return the rows of a query."""
         with closing(psycopg2.connect(self.uri)) as connection, connection.cursor() as cursor:
