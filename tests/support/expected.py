@@ -103,7 +103,11 @@ def content(value: Any, *, jsonb: bool = False) -> str:
     Args:
         jsonb: without what PostgreSQL's `jsonb` does not keep: NUL, and 1e16 instead of 10000000000000000.
     """
-    return json.dumps(_content(value, jsonb), sort_keys=True)
+    return _text(_content(value, jsonb))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _content(value: Any, jsonb: bool) -> Any:
@@ -111,7 +115,7 @@ def _content(value: Any, jsonb: bool) -> Any:
         inner = {name: _content(item, jsonb) for name, item in value.items()}
         return {name: item for name, item in inner.items() if item is not None} or None
     if isinstance(value, list):
-        return sorted((_content(item, jsonb) for item in value), key=json.dumps) or None
+        return sorted((_content(item, jsonb) for item in value), key=_text) or None
     if jsonb and isinstance(value, str):
         return value.replace("\0", "\ufffd")
     if jsonb and type(value) in (int, float) and abs(value) >= 1e16:
@@ -137,16 +141,19 @@ def check(warehouse: Warehouse, accounts: dict[str, Account]) -> None:
             document = json.loads(json.dumps(document).replace(r"\u0000", r"\ufffd"))
         return reconstruction.comparable(document, ordered=ordered)
 
+    tables = warehouse.everything()
     stored = {id_: account.stored for id_, account in accounts.items() if account.stored}
-    assert reconstruction.stored(warehouse) == {
+    found = reconstruction.clients_in(tables)
+    assert found == {
         account_id: {client_id: form(documents[-1]) for client_id, documents in clients.items()}
         for account_id, clients in stored.items()
     }
-    for account_id, clients in reconstruction.stored(warehouse, ordered=True).items():
-        for client_id, found in clients.items():
-            assert found in [form(document, ordered=True) for document in stored[account_id][client_id]]
+    for account_id, clients in reconstruction.clients_in(tables, ordered=True).items():
+        for client_id, client in clients.items():
+            orders = [form(document, ordered=True) for document in stored[account_id][client_id]]
+            assert client in orders
     found_log: dict[tuple[str, str], Rows] = defaultdict(list)
-    for row in reconstruction.log(warehouse):
+    for row in reconstruction.log_in(tables):
         found_log[row["account_id"], row["client_id"]].append(row)
     expected_log = {
         (account_id, client_id): changes
@@ -160,8 +167,7 @@ def check(warehouse: Warehouse, accounts: dict[str, Account]) -> None:
         for row, change in zip(found_log[key], changes, strict=True):
             check_change(row, change, jsonb=is_postgres)
     rejected = {
-        (row["account_id"], json.loads(row["document"])["client_id"])
-        for row in warehouse.rows("rejected_rows")
+        (row["account_id"], json.loads(row["document"])["client_id"]) for row in tables["rejected_rows"]
     }
     assert rejected == {
         (account_id, client_id) for account_id, account in accounts.items() for client_id in account.rejected

@@ -55,13 +55,18 @@ def comparable(document: Document, *, ordered: bool = False) -> Document:
     return result
 
 
-def stored(warehouse: Warehouse, *, ordered: bool = False) -> Organisation:
-    """Return the clients in `oauth_clients` and its child tables, by account and client id.
+def stored(warehouse: Warehouse) -> Organisation:
+    """Return the clients in `oauth_clients` and its child tables, by account and client id."""
+    return clients_in(warehouse.everything())
+
+
+def clients_in(tables: dict[str, Rows], *, ordered: bool = False) -> Organisation:
+    """Return the clients in these tables, by account and client id.
 
     Raises:
         AssertionError: the tables do not fit together.
     """
-    clients: Rows = warehouse.rows(CLIENTS)
+    clients = tables[CLIENTS]
     # Each row with its table, its root row, and its children by array and position.
     roots = {row["_dlt_id"]: row for row in clients}
     assert len(roots) == len(clients), "a _dlt_id occurs twice"
@@ -70,8 +75,8 @@ def stored(warehouse: Warehouse, *, ordered: bool = False) -> Organisation:
     table_of = dict.fromkeys(roots, CLIENTS)
     children: dict[tuple[str, str], dict[int, Document]] = defaultdict(dict)
     # Parents first: the name of a nested table begins with its parent's.
-    for table in sorted(name for name in warehouse.tables() if name.startswith(f"{CLIENTS}__")):
-        for row in warehouse.rows(table):
+    for table in sorted(name for name in tables if name.startswith(f"{CLIENTS}__")):
+        for row in tables[table]:
             id_, parent, index = row["_dlt_id"], row["_dlt_parent_id"], row["_dlt_list_idx"]
             assert parent in forms, f"a row of {table} without a parent: {row}"
             assert id_ not in forms, f"the _dlt_id of a row of {table} occurs twice: {row}"
@@ -98,6 +103,11 @@ def stored(warehouse: Warehouse, *, ordered: bool = False) -> Organisation:
     return dict(organisation)
 
 
+def log(warehouse: Warehouse) -> Rows:
+    """Return the rows of the change log, those of each client in the order of their chain."""
+    return log_in(warehouse.everything())
+
+
 def replayed(warehouse: Warehouse) -> Organisation:
     """Return the clients that result from replaying the change log, by account and client id."""
     organisation: Organisation = defaultdict(dict)
@@ -111,11 +121,11 @@ def replayed(warehouse: Warehouse) -> Organisation:
     return {account_id: clients for account_id, clients in organisation.items() if clients}
 
 
-def log(warehouse: Warehouse) -> Rows:
-    """Return the rows of the change log, those of each client in the order of their chain."""
+def log_in(tables: dict[str, Rows]) -> Rows:
+    """Return the rows of the change log, as `log` does, from these tables."""
     rows = [
         row | {name: _parsed(row[name]) for name in ("document_before", "document_after", "changed_fields")}
-        for row in warehouse.rows("oauth_client_changes")
+        for row in tables["oauth_client_changes"]
     ]
     followers = {row["previous_change_id"]: row for row in rows if row["previous_change_id"]}
     ordered: Rows = []
@@ -155,7 +165,7 @@ def _scalar(value: Any) -> str:
 
 
 def _arranged(elements: list[Document], ordered: bool) -> list[Document]:
-    return elements if ordered else sorted(elements, key=lambda element: sorted(element.items(), key=repr))
+    return elements if ordered else sorted(elements, key=lambda one: json.dumps(one, sort_keys=True))
 
 
 def _parsed(value: Any) -> Any:
