@@ -380,11 +380,11 @@ class Model(RuleBasedStateMachine):
     def _expect(self, account_ids: Any, max_delete_fraction: float) -> Counter[str]:
         statuses: Counter[str] = Counter()
         for account in account_ids:
-            if account in self.vanished:
+            if account in self.unreadable:
+                statuses[self.unreadable[account]] += 1
+            elif account in self.vanished:
                 # The credentials do not see it.
                 statuses["forbidden"] += 1
-            elif account in self.unreadable:
-                statuses[self.unreadable[account]] += 1
             else:
                 status = self.expected[account].read(
                     self._listed(account),
