@@ -17,7 +17,7 @@ help:
 	@echo 'make check     run linter, type checker and the quick tests (under a minute)'
 	@echo 'make test      run linter, type checker and the tests (under 10 minutes)'
 	@echo 'make scale     run the slow tests: large datasets, slow destinations'
-	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (an hour)'
+	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (hours)'
 	@echo 'make docs      renew docs/data-dictionary.md'
 	@echo 'make pictures  renew the pictures in docs/pictures'
 	@echo 'make lock      renew constraints.txt and constraints-demo.txt'
@@ -50,7 +50,7 @@ scale: $(VENV)/installed
 	$(BIN)/pytest -m scale --numprocesses 2 --dist worksteal
 
 sweep: $(VENV)/installed
-	SWEEP=1 EXACTNESS_EXAMPLES=200 EXACTNESS_STEPS=60 $(BIN)/pytest --numprocesses 2 --dist worksteal \
+	SWEEP=1 EXACTNESS_EXAMPLES=45 EXACTNESS_STEPS=40 $(BIN)/pytest -rP --numprocesses 2 --dist worksteal \
 	  tests/cloudflare_oauth_pipeline/run/test_exactness.py \
 	  tests/cloudflare_oauth_pipeline/run/test_crash_safety.py \
 	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py

@@ -22,6 +22,7 @@ from cloudflare_oauth_pipeline.fake_api import (
 )
 from tests.support import reconstruction
 from tests.support.client_settings import LIMITS
+from tests.support.warehouses import DuckDB
 
 ACCOUNTS = ("a" * 32, "b" * 32)
 HOSTILE = [
@@ -125,8 +126,8 @@ def test_the_tables_equal_the_api_for_any_organisation(
 
             db = load(api, Path(folder), max_delete_fraction=1)
 
-            assert reconstruction.stored(db) == listed(api.organisation)
-            assert reconstruction.replayed(db) == listed(api.organisation)
+            assert reconstruction.stored(DuckDB(db)) == listed(api.organisation)
+            assert reconstruction.replayed(DuckDB(db)) == listed(api.organisation)
 
 
 def test_an_undeclared_array_becomes_a_child_table_with_the_clients_keys(
@@ -203,7 +204,7 @@ def test_a_change_and_its_reversal_are_two_changes(api: FakeApi, tmp_path: Path)
         api.organisation.change(ACCOUNTS[0], "1", client_name=name)
         load(api, tmp_path)
 
-    changes = [row["change"] for row in reconstruction.log(db)]
+    changes = [row["change"] for row in reconstruction.log(DuckDB(db))]
     assert changes == ["baseline", "updated", "updated"]
 
 
@@ -222,7 +223,7 @@ def test_an_accounts_last_client_is_deleted_and_comes_back_as_created(api: FakeA
     api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a"])
     load(api, tmp_path)
 
-    logged = {(row["client_id"], row["change"]) for row in reconstruction.log(db)}
+    logged = {(row["client_id"], row["change"]) for row in reconstruction.log(DuckDB(db))}
     assert logged == {("1", "baseline"), ("1", "deleted"), ("1", "created"), ("2", "created")}
 
 
@@ -241,7 +242,7 @@ def test_an_incomplete_listing_adds_and_updates_but_deletes_nothing(api: FakeApi
         ("1", "uno"),
         ("2", None),
     ]
-    assert {row["change"] for row in reconstruction.log(db)} == {"baseline", "updated"}
+    assert {row["change"] for row in reconstruction.log(DuckDB(db))} == {"baseline", "updated"}
     assert rows(db, "SELECT DISTINCT status FROM account_syncs") == [("incomplete",)]
 
 
@@ -288,15 +289,17 @@ def test_faults_in_a_tenth_of_the_responses_change_nothing(api: FakeApi, tmp_pat
     api.behaviour.fail_randomly(*faults.TEMPORARY, share=0.1, seed=seed, at_most_in_a_row=4)
 
     db = load(api, tmp_path)
-    first = reconstruction.stored(db) == listed(api.organisation)
+    first = reconstruction.stored(DuckDB(db)) == listed(api.organisation)
     for account in ACCOUNTS:
         api.organisation.remove(account, "7")
         api.organisation.change(account, "8", client_name="renamed")
     load(api, tmp_path)
 
     assert first
-    assert reconstruction.stored(db) == reconstruction.replayed(db) == listed(api.organisation)
-    changes = sorted(row["change"] for row in reconstruction.log(db))
+    assert (
+        reconstruction.stored(DuckDB(db)) == reconstruction.replayed(DuckDB(db)) == listed(api.organisation)
+    )
+    changes = sorted(row["change"] for row in reconstruction.log(DuckDB(db)))
     assert changes == ["baseline"] * 120 + ["deleted"] * 2 + ["updated"] * 2
     assert rows(db, "SELECT sum(retries) > 0 FROM account_syncs") == [(True,)]
 
@@ -311,7 +314,11 @@ def test_a_new_machine_needs_only_the_destination(api: FakeApi, tmp_path: Path) 
     db = load(api, tmp_path, home="another")
 
     assert rows(db, "SELECT client_id FROM oauth_clients") == [("2",)]
-    assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline", "deleted"]
+    assert sorted(row["change"] for row in reconstruction.log(DuckDB(db))) == [
+        "baseline",
+        "baseline",
+        "deleted",
+    ]
 
 
 @pytest.mark.parametrize("lost", ["oauth_client_changes", "oauth_clients"])
@@ -320,7 +327,7 @@ def test_a_table_emptied_by_a_killed_load_is_restored(api: FakeApi, tmp_path: Pa
     api.organisation.add(ACCOUNTS[0], client_id="1", scopes=["a", "b"])
     api.organisation.add(ACCOUNTS[0], client_id="2")
     db = load(api, tmp_path)
-    before = reconstruction.stored(db), reconstruction.replayed(db)
+    before = reconstruction.stored(DuckDB(db)), reconstruction.replayed(DuckDB(db))
     with duckdb.connect(str(db)) as connection:
         for (table,) in connection.sql(
             f"SELECT table_name FROM duckdb_tables() WHERE schema_name = 'cloudflare' "
@@ -330,8 +337,8 @@ def test_a_table_emptied_by_a_killed_load_is_restored(api: FakeApi, tmp_path: Pa
 
     load(api, tmp_path)
 
-    assert (reconstruction.stored(db), reconstruction.replayed(db)) == before
-    assert sorted(row["change"] for row in reconstruction.log(db)) == ["baseline", "baseline"]
+    assert (reconstruction.stored(DuckDB(db)), reconstruction.replayed(DuckDB(db))) == before
+    assert sorted(row["change"] for row in reconstruction.log(DuckDB(db))) == ["baseline", "baseline"]
 
 
 def test_without_a_pipeline_every_client_is_new(api: FakeApi) -> None:

@@ -41,6 +41,10 @@ class Warehouse(ABC):
     def rows(self, table: str) -> Rows:
         """Return the rows of a table."""
 
+    def everything(self) -> dict[str, Rows]:
+        """Return every row of every table, dlt's own included."""
+        return {table: self.rows(table) for table in self.tables()}
+
     @abstractmethod
     def copied(self, name: str) -> Self:
         """Return a copy of that name with the same content."""
@@ -84,6 +88,11 @@ class DuckDB(Warehouse):
     def rows(self, table: str) -> Rows:
         return self._query(f"SELECT * FROM {DATASET}.{table}")
 
+    def everything(self) -> dict[str, Rows]:
+        tables = self.tables()
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            return {table: _rows_of(connection.table(f"{DATASET}.{table}")) for table in tables}
+
     def copied(self, name: str) -> Self:
         copy = self.file.with_name(name)
         shutil.copy(self.file, copy)
@@ -91,8 +100,11 @@ class DuckDB(Warehouse):
 
     def _query(self, query: str) -> Rows:
         with duckdb.connect(str(self.file), read_only=True) as connection:
-            relation = connection.sql(query)
-            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+            return _rows_of(connection.sql(query))
+
+
+def _rows_of(relation: duckdb.DuckDBPyRelation) -> Rows:
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
 class Postgres(Warehouse):
@@ -114,6 +126,11 @@ class Postgres(Warehouse):
     def rows(self, table: str) -> Rows:
         return self.query(f"SELECT * FROM {DATASET}.{table}")
 
+    def everything(self) -> dict[str, Rows]:
+        tables = self.tables()
+        with closing(psycopg2.connect(self.uri)) as connection:
+            return {table: _result(connection, f"SELECT * FROM {DATASET}.{table}") for table in tables}
+
     def copied(self, name: str) -> Self:
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.database}"')
         return type(self)(self.server, name)
@@ -123,12 +140,14 @@ class Postgres(Warehouse):
         self._execute(f'CREATE DATABASE "{name}"')
         return type(self)(self.server, name)
 
+    def dropped(self) -> None:
+        """Drop the database."""
+        self._execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
+
     def query(self, query: str, *parameters: Any) -> Rows:
         """Return the rows of a query."""
-        with closing(psycopg2.connect(self.uri)) as connection, connection.cursor() as cursor:
-            cursor.execute(query, parameters)
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        with closing(psycopg2.connect(self.uri)) as connection:
+            return _result(connection, query, *parameters)
 
     def _execute(self, statement: str) -> None:
         # A database can be copied only while nothing is connected to it, so this connects to another one.
@@ -136,6 +155,13 @@ class Postgres(Warehouse):
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(statement)
+
+
+def _result(connection: Any, query: str, *parameters: Any) -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 @contextmanager

@@ -31,12 +31,14 @@ def newly_withheld(
     """The clients that have vanished since the last complete reading, if that are too many at once."""
     new = [client_id for client_id in vanished if client_id not in stored.withheld]
     remembered = len(vanished) - len(new)
-    guarded = len(stored.known) >= SMALLEST_GUARDED_ACCOUNT or bool(
+    # A killed sync may have written a part of what it found: that must not change what is withheld.
+    clients = len(stored.known) if stored.loaded is None else stored.loaded
+    guarded = clients >= SMALLEST_GUARDED_ACCOUNT or bool(
         still_withheld(vanished, stored, max_delete_fraction)
     )
     if not new or not guarded:
         return {}
-    there = len(stored.known) - remembered
+    there = min(clients, len(stored.known)) - remembered
     # Clients that incomplete or killed syncs have added since must not make the share smaller.
     if stored.last_listed is not None and stored.last_listed >= SMALLEST_GUARDED_ACCOUNT:
         there = min(there, stored.last_listed)

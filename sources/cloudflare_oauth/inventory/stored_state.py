@@ -65,6 +65,8 @@ class StoredAccount:
     completed_at: datetime | None = None
     # The number of clients that it listed.
     last_listed: int | None = None
+    # The number of clients after the last sync that was loaded completely; None if none read it completely.
+    loaded: int | None = None
     # What it withheld, each with the smallest `max_delete_fraction` that lets it go.
     withheld: dict[str, Fraction] = field(default_factory=dict)
     # The highest number of a sync that has a row for the account.
@@ -257,11 +259,15 @@ def _read_account_syncs(
     if "sync_number" in columns:
         for account_id, last in _rows(dataset, _LAST_NUMBERS):
             account(account_id).sync_number = last or 0
-    for account_id, *row in _rows(dataset, _COMPLETE_READINGS.format(number=number, withheld=withheld)):
-        status, finished_at, listed, new, deletes_withheld, text = row
+    readings = _COMPLETE_READINGS.format(
+        complete=_COMPLETE, newest_first=_NEWEST_FIRST.format(number=number), withheld=withheld
+    )
+    for account_id, *row in _rows(dataset, readings):
+        status, finished_at, listed, new, deletes_withheld, new_since, text = row
         one = account(account_id)
         one.completed_at = finished_at if status == "complete" else None
         one.last_listed = listed
+        one.loaded = listed + deletes_withheld + (new_since or 0)
         one.withheld = withheld_from_text(text)
         if text is None and deletes_withheld:
             # An older release did not say which: all that are missing now.
@@ -293,19 +299,22 @@ _LAST_NUMBERS = "SELECT account_id, MAX(sync_number) AS sync_number FROM account
 # Only of loads that dlt marked as complete: a killed one may have written this table and no other. The number
 # decides which is the last, because clocks may run backwards; only an older release's rows have none.
 _COMPLETE_READINGS = """
-SELECT r.account_id, r.status, r.finished_at, r.listed, r.new, r.deletes_withheld, r.withheld_clients
+SELECT r.account_id, r.status, r.finished_at, r.listed, r.new, r.deletes_withheld, r.new_since,
+  r.withheld_clients
 FROM (
   SELECT s.account_id, s.status, s.finished_at, s.listed, s.created + s.baseline AS new, s.deletes_withheld,
-    {withheld} AS withheld_clients,
-    ROW_NUMBER() OVER (
-      PARTITION BY s.account_id ORDER BY COALESCE({number}, 0) DESC, s.finished_at DESC, s.sync_id DESC
-    ) AS place
+    {withheld} AS withheld_clients, {complete} AS is_complete,
+    SUM(COALESCE(s.created, 0) + COALESCE(s.baseline, 0)) OVER (
+      PARTITION BY s.account_id ORDER BY {newest_first} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS new_since,
+    ROW_NUMBER() OVER (PARTITION BY s.account_id, {complete} ORDER BY {newest_first}) AS place
   FROM account_syncs AS s
   JOIN _dlt_loads AS l ON l.load_id = s._dlt_load_id AND l.status = 0
-  WHERE s.status IN ('complete', 'delete_blocked') AND s.rejected = 0
 ) AS r
-WHERE r.place = 1
+WHERE r.is_complete = 1 AND r.place = 1
 """
+_COMPLETE = "CASE WHEN s.status IN ('complete', 'delete_blocked') AND s.rejected = 0 THEN 1 ELSE 0 END"
+_NEWEST_FIRST = "COALESCE({number}, 0) DESC, s.finished_at DESC, s.sync_id DESC"
 
 
 def as_utc(moment: datetime) -> datetime:

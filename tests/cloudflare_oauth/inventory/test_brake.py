@@ -66,6 +66,27 @@ def test_the_share_is_one_of_what_the_last_complete_reading_listed(
     assert bool(newly_withheld(first(vanished), account, 0.5)) == blocked
 
 
+@pytest.mark.parametrize(
+    ("known", "loaded", "vanished", "blocked"),
+    [
+        (12, 9, 9, False),  # A killed sync has added three to too few.
+        (9, 9, 9, False),
+        (12, 12, 7, True),
+        (10, 12, 6, True),  # A killed sync has deleted two.
+        (9, 12, 6, True),  # A killed sync has deleted three, and left too few.
+        (19, 10, 6, True),  # A killed sync has added nine.
+        (19, 10, 5, False),
+    ],
+)
+def test_what_a_killed_sync_has_written_does_not_count(
+    known: int, loaded: int, vanished: int, blocked: bool
+) -> None:
+    """Whether an account is guarded, and what share has vanished, is decided by what was there before."""
+    account = stored(known, loaded=loaded, last_listed=loaded)
+
+    assert bool(newly_withheld(first(vanished), account, 0.5)) == blocked
+
+
 def test_everything_may_vanish_where_all_is_allowed() -> None:
     """Even more clients than the last complete reading listed."""
     account = stored(14, last_listed=10, withheld={"0": Fraction(1)})

@@ -1,6 +1,10 @@
 """Deletions that were withheld stay withheld until more may vanish or the clients are back."""
 
 import json
+import signal
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,13 @@ from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, ResultInfo, 
 from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.client_settings import LIMITS
-from tests.support.commands import DB, Run, rows
+from tests.support.commands import DB, TESTS_ON_PATH, Run, rows
 from tests.support.programs import released_program
 from tests.support.warehouses import Delta, DuckDB, Postgres, Warehouse
 
 ACCOUNT = account_id("one")
 TEN = [str(number) for number in range(10)]
+KILLED_SYNC = ("-m", "tests.support.killed_sync")
 SIX, FOUR = TEN[:6], TEN[6:]
 
 
@@ -108,6 +113,38 @@ def test_withheld_deletions_stay_withheld(
     assert (summary.exit_code, summary.clients["deleted"]) == (0, 5)
     assert (clients(), withheld()) == (sorted([*FOUR, "0", *"bcdefgh"]), {})
     assert synced().clients["deleted"] == 0
+
+
+@pytest.mark.parametrize(("stage", "nth"), [("after-job", 4), ("after-job", 5), ("job", 6)])
+def test_what_a_killed_sync_has_written_does_not_pull_the_brake(
+    api: FakeApi,
+    warehouse: Warehouse,
+    synced: Callable[..., Summary],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    nth: int,
+) -> None:
+    """Nine clients are too few to be guarded, and stay too few when a killed sync has added three to them."""
+    add(api, *TEN[:9])
+    synced()
+    remove(api, *TEN[:9])
+    add(api, "a", "b", "c")
+    variables = {"CLOUDFLARE_API_TOKEN": FAKE_TOKEN, "CLOUDFLARE_BASE_URL": api.base_url, **TESTS_ON_PATH}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "killed"))
+    command = (*KILLED_SYNC, stage, str(nth), "sync", "--destination", warehouse.destination)
+    killed = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    assert synced().accounts == {"complete": 1}
+    assert sorted(row["client_id"] for row in warehouse.rows("oauth_clients")) == ["a", "b", "c"]
+    assert Counter(row["change"] for row in warehouse.rows("oauth_client_changes")) == {
+        "baseline": 9,
+        "created": 3,
+        "deleted": 9,
+    }
 
 
 def test_clients_that_are_back_are_withheld_no_more(api: FakeApi, run: Run) -> None:

@@ -1,5 +1,7 @@
 """`sync` loads what Cloudflare's own SDK reads from the same API."""
 
+from pathlib import Path
+
 import pytest
 from cloudflare import Cloudflare
 
@@ -7,6 +9,7 @@ from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
 from tests.support import reconstruction
 from tests.support.commands import DB, Run, rows
+from tests.support.warehouses import DuckDB
 
 
 def test_sync_loads_what_the_official_sdk_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +30,9 @@ def test_sync_loads_what_the_official_sdk_reads(run: Run, monkeypatch: pytest.Mo
 
         assert run("sync").exit_code == 0
 
-    assert reconstruction.stored(DB) == {account: listed for account, listed in clients.items() if listed}
+    assert reconstruction.stored(DuckDB(Path(DB))) == {
+        account: listed for account, listed in clients.items() if listed
+    }
     assert sorted(rows("SELECT account_id, name, type, created_on FROM accounts")) == sorted(
         (account.id, account.name, account.type, account.created_on) for account in accounts
     )
