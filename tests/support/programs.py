@@ -89,10 +89,16 @@ class ServedProgram:
 
         Args:
             arguments: see `served_program`.
+
+        Raises:
+            AssertionError: the process has ended.
         """
         assert self._process.stdin and self._process.stdout
+        assert self._process.poll() is None, f"the program has ended with {self._process.returncode}"
         print(json.dumps(arguments), file=self._process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, f"the program has ended with {self._process.wait()}"
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
 

@@ -115,6 +115,8 @@ def test_withheld_deletions_stay_withheld(
     assert synced().clients["deleted"] == 0
 
 
+# Delta tables are loaded in fewer jobs.
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(("stage", "nth"), [("after-job", 4), ("after-job", 5), ("job", 6)])
 def test_what_a_killed_sync_has_written_does_not_pull_the_brake(
     api: FakeApi,
