@@ -47,7 +47,8 @@ test: $(VENV)/installed
 	$(BIN)/pytest -m 'not scale' --numprocesses 2 --dist worksteal
 
 scale: $(VENV)/installed
-	$(BIN)/pytest -m scale --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m timed
+	$(BIN)/pytest -m 'scale and not timed' --numprocesses 2 --dist worksteal
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=45 EXACTNESS_STEPS=40 $(BIN)/pytest -rP --numprocesses 2 --dist worksteal \

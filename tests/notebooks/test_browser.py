@@ -220,6 +220,7 @@ def test_links_on_another_site_lead_to_the_pages_and_nothing_else_does(
 
 
 @pytest.mark.scale
+@pytest.mark.timed
 def test_a_page_of_twenty_thousand_clients_opens_within_five_seconds(window: Window, address: str) -> None:
     """Measured until all charts are drawn; one of three attempts has to be fast enough."""
     seconds = []

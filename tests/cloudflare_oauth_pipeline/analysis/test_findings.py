@@ -362,6 +362,7 @@ def test_a_wrong_clock_hides_neither_health_nor_changes_nor_findings(
 
 
 @pytest.mark.scale
+@pytest.mark.timed
 def test_views_over_200_000_clients_answer_within_5_seconds(run: Run, api: FakeApi) -> None:
     """The dataset is the demo's organisation, multiplied to more than 200,000 clients."""
     for account in demo_organisation().account_ids():
