@@ -169,6 +169,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield World(warehouse, api, folder / "machines")
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize(
     "moment", ["normalize", 5, 3, 2, 1, 0] if "SWEEP" in os.environ else ["normalize", 3, 0]
 )

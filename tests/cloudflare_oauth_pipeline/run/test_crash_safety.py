@@ -191,6 +191,7 @@ def test_every_stage_is_a_public_function(stage: str) -> None:
     assert not [name for name in names if name.startswith("_")]
 
 
+@pytest.mark.scale
 @pytest.mark.parametrize(("stage", "nth", "where"), KILLED)
 def test_the_next_sync_repairs_a_killed_one(
     world: tuple[Machine, dict[str, list[Any]]], stage: str, nth: int, where: str
