@@ -240,7 +240,7 @@ def test_syncs_of_different_accounts_do_not_wait_for_each_other(
 def test_overlapping_syncs_of_a_moving_organisation_end_exact(
     api: FakeApi, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """Three machines, several rounds, changes all the time; one last sync ends exact, and the log never forks."""
+    """Three machines, changes all the time; one last sync ends exact, and the log never forks."""
     for account in (A, B):
         for number in range(30):
             api.organisation.add(account, client_id=f"{number}", client_name="0", scopes=["a", "b"])
