@@ -100,7 +100,7 @@ def _resolved(
 ) -> SyncSettings:
     account_ids: Any = settings.account_ids
     if account_ids is None:
-        # An empty variable is one that is not set, as elsewhere; whatever else names no account is refused.
+        # An empty variable counts as not set. A value without an account id, such as ",", is refused.
         account_ids = environment.get("CLOUDFLARE_ACCOUNT_ID") or _value(setting("account_ids"))
     if isinstance(account_ids, str):
         account_ids = _separated(account_ids)

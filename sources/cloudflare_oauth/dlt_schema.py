@@ -63,7 +63,11 @@ def merged_schema(stored: StoredTables) -> Schema:
 
 
 def declare_tables(schema: Schema, stored: StoredTables | None = None) -> None:
-    """Declare every table to a schema, so that all of them exist even while they are empty."""
+    """Declare every table to a schema, so that all of them exist even while they are empty.
+
+    Args:
+        stored: what the dataset has learned, to be kept beside it.
+    """
     # A text that looks like a time stays a text.
     schema.remove_type_detection("iso_timestamp")
     propagated = {
@@ -108,10 +112,12 @@ def read_stored_tables(pipeline: dlt.Pipeline | None) -> StoredTables:
             known = tables.setdefault(name, table)
             # The first version with a column is the one that created it.
             known["columns"] = table["columns"] | known["columns"]
-            known_format, its_format = (_format(of) for of in (known, table))
-            if max(known_format, its_format) > DATASET_FORMAT:
+            its_format = _format(table)
+            if its_format > _format(known):
+                cast(dict[str, Any], known)[_FORMAT_HINT] = its_format
+            if its_format > DATASET_FORMAT:
                 raise DestinationError(
-                    f"a newer release of cloudflare-oauth-clients has written to the dataset "
+                    "a newer release of cloudflare-oauth-clients has written to the dataset "
                     f"{pipeline.dataset_name} (format {its_format}; this release knows {DATASET_FORMAT}): "
                     "nothing was changed: upgrade, or choose another dataset"
                 )

@@ -107,7 +107,7 @@ JOIN pg_description AS d
   ON d.classoid = 'pg_class'::regclass AND d.objoid = v.oid AND d.objsubid = a.attnum AND a.attnum > 0
 """
 
-# A view depends on another by its rule `_RETURN`; whatever else depends on one describes itself.
+# PostgreSQL notes a view's dependence on its rewrite rule `_RETURN`, that of a function or trigger on itself.
 _DEPENDENTS = f"""{_VIEW}
 , found (oid) AS (
   SELECT oid FROM v
