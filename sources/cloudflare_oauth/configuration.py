@@ -178,7 +178,7 @@ def _dlt_setting(name: str) -> tuple[Any, Place] | None:
     # Not at the top: a reader process never needs dlt, whose import takes half a second.
     import dlt
 
-    return _in_providers(name, dlt.config.config_providers, object)
+    return _in_providers(name, lambda: dlt.config.config_providers, object)
 
 
 def _dlt_secret(name: str) -> tuple[Any, Place] | None:
@@ -186,10 +186,12 @@ def _dlt_secret(name: str) -> tuple[Any, Place] | None:
     import dlt
     from dlt.common.typing import TSecretStrValue
 
-    return _in_providers(name, dlt.secrets.config_providers, TSecretStrValue)
+    return _in_providers(name, lambda: dlt.secrets.config_providers, TSecretStrValue)
 
 
-def _in_providers(name: str, providers: "Sequence[ConfigProvider]", hint: Any) -> tuple[Any, Place] | None:
+def _in_providers(
+    name: str, providers: "Callable[[], Sequence[ConfigProvider]]", hint: Any
+) -> tuple[Any, Place] | None:
     """A setting in the first of dlt's providers that has it.
 
     Not by `dlt.secrets.get`, which records what it finds for the pipeline's trace, in clear text.
@@ -199,7 +201,8 @@ def _in_providers(name: str, providers: "Sequence[ConfigProvider]", hint: Any) -
     from dlt.common.configuration.providers.toml import SettingsTomlProvider
 
     with _readable():
-        for provider in providers:
+        # dlt reads its files when this is first asked for.
+        for provider in providers():
             if provider.is_empty:
                 continue
             value, _ = provider.get_value(name, hint, None, *_DLT_SECTION.split("."))
