@@ -1,5 +1,6 @@
 """The fixtures that tests share: the fake API, the command line, a PostgreSQL server."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -46,9 +47,15 @@ PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need no process, browser or server as `quick`."""
+    """Mark the tests that need no process, browser or server as `quick`, and surplus variants as `scale`."""
+    variants = Counter[str]()
     for item in items:
         assert isinstance(item, pytest.Function)
+        function = f"{item.path}::{item.originalname}"
+        variants[function] += 1
+        kept = item.get_closest_marker("variants")
+        if kept and variants[function] > kept.args[0]:
+            item.add_marker("scale")
         if SERVERS.isdisjoint(item.fixturenames) and PROCESSES.isdisjoint(vars(item.module)):
             item.add_marker("quick")
 
@@ -173,7 +180,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     return _warehouse(request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgres", pytest.param("filesystem", marks=pytest.mark.scale)])
+@pytest.fixture(
+    params=["duckdb", *(pytest.param(name, marks=pytest.mark.scale) for name in ("postgres", "filesystem"))]
+)
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations in turn, empty."""
     return _warehouse(request, tmp_path)

@@ -79,7 +79,7 @@ class Place:
         self.bare().run(cloudflare_oauth(api_token=FAKE_TOKEN, base_url=self.api.base_url))
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.scale)])
 def place(
     request: pytest.FixtureRequest, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
@@ -209,6 +209,7 @@ def test_what_lies_beside_our_tables_is_left_alone(place: Place) -> None:
     assert place.query("SELECT * FROM cloudflare.mine") == [(42,)]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", ["accounts", "oauth_clients__scopes", "account_syncs"])
 def test_a_folder_of_the_users_is_refused(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -64,7 +64,7 @@ class Bare:
         ) == sorted((client["client_id"], scope) for client in clients for scope in client["scopes"])
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.scale)])
 def bare(
     request: pytest.FixtureRequest, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Bare:
@@ -110,6 +110,7 @@ def refused(bare: Bare) -> Refuse:
     return refused
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize(
     ("given", "mode"),
     [
@@ -162,6 +163,7 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize("unsafe", UNSAFE)
 def test_an_unsafe_argument_of_run_is_refused(bare: Bare, refused: Refuse, unsafe: str) -> None:
     """dlt gives it to every resource, which would append, keep versions, or truncate tables when it loads."""
@@ -173,6 +175,7 @@ def test_an_unsafe_argument_of_run_is_refused(bare: Bare, refused: Refuse, unsaf
     assert "the source declares how its tables are written" in message
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize(
     "unsafe", ["replace", "append", "scd2", "primary key", "merge key", "depends on the row"]
 )

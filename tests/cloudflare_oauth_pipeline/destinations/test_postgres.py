@@ -91,6 +91,7 @@ def sync_shards(folder: Path) -> None:
             assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.scale
 def test_concurrent_shards_lose_and_duplicate_nothing(
     api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ HARMLESS = {
 }
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("kind", BLOCKING)
 def test_a_sync_that_is_locked_out_ends_and_names_who_locks(
     kind: str, api: FakeApi, run: Run, synced: Postgres
@@ -119,6 +120,7 @@ def test_a_new_column_that_a_reader_keeps_out_is_told(api: FakeApi, run: Run, sy
     assert synced.rows("oauth_clients")[0]["unknown_yet"] == "a"
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("kind", [*HARMLESS, "pg_dump"])
 def test_readers_and_a_sync_do_not_wait_for_each_other(
     kind: str, api: FakeApi, run: Run, synced: Postgres

@@ -29,7 +29,9 @@ KILLED_SYNC = ("-m", "tests.support.killed_sync")
 SIX, FOUR = TEN[:6], TEN[6:]
 
 
-@pytest.fixture(params=["duckdb", "postgres", pytest.param("filesystem", marks=pytest.mark.scale)])
+@pytest.fixture(
+    params=["duckdb", *(pytest.param(name, marks=pytest.mark.scale) for name in ("postgres", "filesystem"))]
+)
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """Each tested destination in turn, empty."""
     made: Warehouse
@@ -115,6 +117,7 @@ def test_withheld_deletions_stay_withheld(
     assert synced().clients["deleted"] == 0
 
 
+@pytest.mark.variants(1)
 # Delta tables are loaded in fewer jobs.
 @pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(("stage", "nth"), [("after-job", 4), ("after-job", 5), ("job", 6)])
@@ -199,6 +202,7 @@ def test_a_rejected_client_does_not_hide_that_others_are_withheld(api: FakeApi, 
     assert rows("SELECT count(*) FROM oauth_clients") == [(10,)]
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     "lost",
     [
@@ -240,6 +244,7 @@ def test_what_an_older_release_withheld_stays_withheld(api: FakeApi, run: Run, t
     assert rows("SELECT count(*) FROM oauth_clients") == [(12,)]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("sync_id", [None, "nightly", "2026-06-03"])
 def test_a_source_that_is_run_three_times_is_three_syncs(
     api: FakeApi, tmp_path: Path, sync_id: str | None

@@ -43,7 +43,7 @@ from tests.support.killed_sync import kill_at
 from tests.support.programs import ServedProgram, copied_program, this_program
 from tests.support.warehouses import DATASET, DuckDB, Postgres, Warehouse
 
-EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("EXACTNESS_EXAMPLES", "1"))
 STEPS = int(os.environ.get("EXACTNESS_STEPS", "20"))
 LIMITS = Limits(attempts=4, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
 PER_PAGE = 3
