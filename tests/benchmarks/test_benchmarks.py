@@ -50,6 +50,7 @@ def test_every_contender_loads_the_same_rows(tmp_path: Path) -> None:
         assert 30 < run["peak_mb"] < 1_000
 
 
+@pytest.mark.scale
 def test_a_sync_keeps_to_an_enforced_rate_limit_and_uses_it(tmp_path: Path) -> None:
     """A sync that needs 2 + 1 + 80 requests uses nearly all of its 36 of 40 per 4 seconds, and no more."""
     printed, result = benchmark(

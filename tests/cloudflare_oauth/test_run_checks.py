@@ -110,7 +110,7 @@ def refused(bare: Bare) -> Refuse:
     return refused
 
 
-@pytest.mark.variants(4)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("given", "mode"),
     [
@@ -163,7 +163,7 @@ UNSAFE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.variants(4)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("unsafe", UNSAFE)
 def test_an_unsafe_argument_of_run_is_refused(bare: Bare, refused: Refuse, unsafe: str) -> None:
     """dlt gives it to every resource, which would append, keep versions, or truncate tables when it loads."""
@@ -175,7 +175,7 @@ def test_an_unsafe_argument_of_run_is_refused(bare: Bare, refused: Refuse, unsaf
     assert "the source declares how its tables are written" in message
 
 
-@pytest.mark.variants(4)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     "unsafe", ["replace", "append", "scd2", "primary key", "merge key", "depends on the row"]
 )

@@ -12,6 +12,7 @@ SHOWN = re.compile(
 )
 
 
+@pytest.mark.scale
 def test_the_output_on_the_pages_is_what_the_commands_print(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def values(found: list[tuple[Any, ...]]) -> list[str]:
     return [str(value) for (value,) in found]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(("name", "charts"), [("security_review", 3), ("changes", 1), ("health", 2)])
 def test_a_page_shows_all_its_charts(window: Window, address: str, name: str, charts: int) -> None:
     """The hostile name is shown as text, and the page fits a narrow screen."""

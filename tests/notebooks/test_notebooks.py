@@ -351,6 +351,7 @@ def test_every_notebook_reads_postgres_like_duckdb(
         }
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_dataset_a_page_says_what_to_do(show: Show, name: str, tmp_path: Path) -> None:
     """The file does not exist, or has no tables; reading does not create it."""
@@ -403,6 +404,7 @@ def test_one_account_without_clients_gives_a_page(
     assert "<dt>accounts</dt><dd>1</dd>" in page.static or name in ("security_review", "changes")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_table_is_reported(
     show: Show, name: str, organisation: Organisation, synced: Callable[[], Target]

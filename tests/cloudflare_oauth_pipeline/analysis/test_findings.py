@@ -171,7 +171,7 @@ def test_findings_of_nothing(run: Run, api: FakeApi) -> None:
     assert run("findings", "--format", "json").json == []
 
 
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     "fault", [faults.forbidden(), faults.not_found(), faults.error(400), faults.other_status(206)], ids=repr
 )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import Organisation, account_id
 from tests.support.pages import NAMES
@@ -45,6 +47,7 @@ class Elements(HTMLParser):
         self.attributes.update(attrs)
 
 
+@pytest.mark.scale
 def test_exported_pages_load_nothing(demo: Target, tmp_path: Path, environment: dict[str, str]) -> None:
     """They are plain HTML: no scripts, no external resources, and links only to each other."""
     pages = export(demo.db, tmp_path, environment)

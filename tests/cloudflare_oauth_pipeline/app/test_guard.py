@@ -31,6 +31,7 @@ def cookie_of(client: httpx.Client) -> str:
     return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
 
 
+@pytest.mark.scale
 def test_without_the_token_nothing_is_served(
     demo: Target, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -135,6 +136,7 @@ def test_requests_of_other_sites_are_refused(
     assert sockets == [403, 403, 403, 101]
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("told", ["options", "environment"])
 def test_a_host_name_is_served_if_it_is_allowed(
     demo: Target, tmp_path: Path, environment: dict[str, str], told: str

@@ -58,6 +58,7 @@ def test_the_demo_shows_a_week(run: Run) -> None:
     assert days[-1][0] - days[0][0] == timedelta(days=7)
 
 
+@pytest.mark.scale
 def test_the_demo_has_a_forbidden_account_and_withheld_deletions(run: Run) -> None:
     """A week ends with one of each, a shorter demo with neither; findings appear and disappear meanwhile."""
     run("demo", "--days", "7")

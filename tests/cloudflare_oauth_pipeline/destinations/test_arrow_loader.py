@@ -90,7 +90,7 @@ def content(db: Path) -> dict[str, Any]:
         return found
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize("rows_per_write", [2, arrow_loader.ROWS_PER_WRITE])
 def test_both_ways_end_in_the_same_tables(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_per_write: int

@@ -48,7 +48,7 @@ def change_everything(organisation: Organisation) -> None:
     )
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     api: FakeApi, sync_into: Sync, warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -76,6 +76,7 @@ def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     assert both() == {"complete": 3}
 
 
+@pytest.mark.variants(1)
 def test_an_unchanged_organisation_writes_only_account_syncs(
     api: FakeApi, sync_into: Sync, warehouse: Warehouse
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_pipeline_may_have_any_name(api: FakeApi, run: Run) -> None:
         assert run(command, "--pipeline-name", "shard-1_of-2").exit_code == 0, command
 
 
+@pytest.mark.variants(1)
 def test_the_change_log_can_be_read_back(
     api: FakeApi, sync_into: Sync, warehouse: Warehouse, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,7 +189,7 @@ def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, momen
     assert world.content(warehouse) == world.undisturbed
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize("world", JOBS, indirect=True)
 def test_every_load_job_is_a_tested_moment(world: World) -> None:
     """The killed sync has exactly as many load jobs as the test above assumes."""

@@ -65,7 +65,7 @@ def test_a_batch_of_long_rows_gets_the_memory_it_needs(piece: Rows, needed: int,
     assert is_only or limit_for(found[1]) == LEAST_MB
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize(
     ("clients", "elements", "length", "is_unfit"),
     [(1_000, 50, 500, False), (1_000, 3, 20_000, False), (50, 5_000, 20, False), (1_000, 3, 20_000, True)],

@@ -55,7 +55,7 @@ def test_the_list_of_bare_names_has_those_that_have_done_harm() -> None:
     }
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize("destination", ["duckdb", "postgres"])
 def test_bare_names_in_the_environment_do_not_reach_dlt(
     request: pytest.FixtureRequest, api: FakeApi, tmp_path: Path, destination: str
@@ -184,7 +184,7 @@ TOKEN_FILE = f'[sources.cloudflare_oauth]\napi_token = "{FAKE_TOKEN}"\n'
 KEY_FILE = f'[sources.cloudflare_oauth]\nemail = "{FAKE_EMAIL}"\napi_key = "{FAKE_KEY}"\n'
 
 
-@pytest.mark.variants(4)
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize(
     "given", ["token in a file", "key in a file", "token in a variable", "a wrong token"]

@@ -57,6 +57,7 @@ def test_a_character_that_cannot_be_stored_is_replaced(api: FakeApi, synced: Any
     assert {"deep\ufffd": ["\ufffd", 1]} in [document.get("new_field") for document in documents]
 
 
+@pytest.mark.scale
 def test_a_replaced_character_is_not_a_change(api: FakeApi, synced: Any, postgres: Postgres) -> None:
     """The next sync writes nothing for it; a later change of another field is logged alone."""
     api.organisation.add(ONE, client_id="one", client_name="a\0b", scopes=["\0"])
@@ -118,6 +119,7 @@ def test_concurrent_shards_lose_and_duplicate_nothing(
     both()
 
 
+@pytest.mark.scale
 def test_every_pipeline_has_its_own_staging_dataset(
     api: FakeApi, run: Run, postgres: Postgres, tmp_path: Path
 ) -> None:

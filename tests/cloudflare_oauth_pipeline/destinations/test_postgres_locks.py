@@ -23,6 +23,8 @@ from tests.support.commands import Run
 from tests.support.pgbouncer import AS_SHIPPED, pgbouncer_binary, pooled
 from tests.support.warehouses import DuckDB, Postgres
 
+pytestmark = pytest.mark.scale
+
 ONE = account_id("one")
 SYNC = ("sync", "--destination", "postgres")
 PG_DUMP = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_dump"
@@ -85,7 +87,6 @@ HARMLESS = {
 }
 
 
-@pytest.mark.variants(2)
 @pytest.mark.parametrize("kind", BLOCKING)
 def test_a_sync_that_is_locked_out_ends_and_names_who_locks(
     kind: str, api: FakeApi, run: Run, synced: Postgres
@@ -120,7 +121,6 @@ def test_a_new_column_that_a_reader_keeps_out_is_told(api: FakeApi, run: Run, sy
     assert synced.rows("oauth_clients")[0]["unknown_yet"] == "a"
 
 
-@pytest.mark.variants(3)
 @pytest.mark.parametrize("kind", [*HARMLESS, "pg_dump"])
 def test_readers_and_a_sync_do_not_wait_for_each_other(
     kind: str, api: FakeApi, run: Run, synced: Postgres

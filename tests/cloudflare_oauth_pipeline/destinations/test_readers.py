@@ -16,7 +16,7 @@ def synced(api: FakeApi, run: Run) -> None:
     run("sync")
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.usefixtures("synced")
 @pytest.mark.parametrize("configured", [False, True], ids=["option", "dlt"])
 def test_readers_run_at_the_same_time(run: Run, monkeypatch: pytest.MonkeyPatch, configured: bool) -> None:

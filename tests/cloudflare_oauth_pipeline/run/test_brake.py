@@ -73,6 +73,7 @@ def remove(api: FakeApi, *client_ids: str) -> None:
         api.organisation.remove(ACCOUNT, client_id)
 
 
+@pytest.mark.scale
 def test_withheld_deletions_stay_withheld(
     api: FakeApi, warehouse: Warehouse, synced: Callable[..., Summary]
 ) -> None:
@@ -117,7 +118,7 @@ def test_withheld_deletions_stay_withheld(
     assert synced().clients["deleted"] == 0
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 # Delta tables are loaded in fewer jobs.
 @pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(("stage", "nth"), [("after-job", 4), ("after-job", 5), ("job", 6)])
@@ -152,6 +153,7 @@ def test_what_a_killed_sync_has_written_does_not_pull_the_brake(
     }
 
 
+@pytest.mark.scale
 def test_clients_that_are_back_are_withheld_no_more(api: FakeApi, run: Run) -> None:
     """All are back: the account is complete, and a later deletion is measured anew."""
     add(api, *TEN)
@@ -229,6 +231,7 @@ def test_a_sync_that_left_no_complete_row_does_not_loosen_the_brake(
     assert rows("SELECT count(*) FROM oauth_clients") == [(18,)]
 
 
+@pytest.mark.scale
 def test_what_an_older_release_withheld_stays_withheld(api: FakeApi, run: Run, tmp_path: Path) -> None:
     """Its rows do not say which clients: all that are missing are."""
     older, warehouse = released_program(tmp_path / "older"), DuckDB(tmp_path / DB)

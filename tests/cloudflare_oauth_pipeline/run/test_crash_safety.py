@@ -208,7 +208,7 @@ def test_the_next_sync_repairs_a_killed_one(
     assert machine.content() == undisturbed
 
 
-@pytest.mark.variants(2)
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("tenth", range(1, 13) if SWEEP else (3, 5, 7, 9))
 def test_the_next_sync_repairs_one_killed_at_any_time(
     world: tuple[Machine, dict[str, list[Any]]], tenth: int
@@ -236,7 +236,7 @@ def first(world: tuple[Machine, dict[str, list[Any]]]) -> dict[str, list[Any]]:
     return machine.content()
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize("nth", [*range(2, 17, 2 if SWEEP else 4), "completed"])
 def test_a_killed_first_sync_can_be_resumed(
     world: tuple[Machine, dict[str, list[Any]]], first: dict[str, list[Any]], nth: int | str
@@ -254,7 +254,7 @@ def test_a_killed_first_sync_can_be_resumed(
     assert machine.content() == first
 
 
-@pytest.mark.variants(1)
+@pytest.mark.scale
 @pytest.mark.parametrize(
     ("nth", "where"),
     [*((nth, "same machine") for nth in range(1, 11, 1 if SWEEP else 2)), (5, "new machine")],
@@ -302,6 +302,7 @@ def test_the_next_sync_repairs_one_that_filled_the_disk(
     assert machine.content() == undisturbed
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("moment", ["first result", "loading"])
 def test_an_interrupted_sync_ends_at_once_and_the_next_repairs_it(
     world: tuple[Machine, dict[str, list[Any]]], moment: str

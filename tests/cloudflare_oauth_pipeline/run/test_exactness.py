@@ -422,6 +422,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ser
         }
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("faulty", [False, True], ids=["sound", "faulty"])
 @pytest.mark.parametrize("destination", ["duckdb", "postgres"])
 def test_the_dataset_equals_the_model(

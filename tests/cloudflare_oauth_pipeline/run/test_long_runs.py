@@ -63,6 +63,7 @@ def test_a_batch_ends_after_a_number_of_seconds() -> None:
     assert next(map(list, batches(silence(), seconds=0.01)))[0].content == {"a": [{}]}
 
 
+@pytest.mark.scale
 @pytest.mark.usefixtures("organisation")
 def test_batches_load_the_same_rows_as_one_load(api: FakeApi, tmp_path: Path) -> None:
     """With `batch_rows=1` each account has its own load and its row in `account_syncs`."""
