@@ -8,6 +8,7 @@ from itertools import count
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.destination import TLoaderFileFormat
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource
 
@@ -111,15 +112,21 @@ def cloudflare_oauth(
 
 
 @dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)
-def inventory_source(pieces: Iterator[Rows]) -> Sequence[DltResource]:
-    """The same resources, for pieces of an inventory that is already being taken."""
+def inventory_source(
+    pieces: Iterator[Rows], file_format: TLoaderFileFormat = "parquet"
+) -> Sequence[DltResource]:
+    """The same resources, for pieces of an inventory that is already being taken.
+
+    Args:
+        file_format: of the files that the destination loads.
+    """
 
     def take() -> Iterator[Rows]:
         if pipeline := active_pipeline():
             _learn_schema(pipeline)
         yield from pieces
 
-    return _resources(take)
+    return _resources(take, file_format)
 
 
 def _learn_schema(pipeline: dlt.Pipeline) -> None:
@@ -127,7 +134,9 @@ def _learn_schema(pipeline: dlt.Pipeline) -> None:
     declare_tables(dlt.current.source_schema(), read_stored_tables(pipeline))
 
 
-def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
+def _resources(
+    take: Callable[[], Iterator[Rows]], file_format: TLoaderFileFormat = "parquet"
+) -> Sequence[DltResource]:
     declare_tables(dlt.current.source_schema())
 
     @dlt.resource(name="inventory", selected=False)
@@ -135,15 +144,15 @@ def _resources(take: Callable[[], Iterator[Rows]]) -> Sequence[DltResource]:
         yield from take()
 
     # One inventory feeds all tables: dlt reads it once and hands each piece to every resource.
-    return [inventory | _table(name) for name in TABLES]
+    return [inventory | _table(name, file_format) for name in TABLES]
 
 
-def _table(name: str) -> DltResource:
+def _table(name: str, file_format: TLoaderFileFormat) -> DltResource:
     """The resource that takes one table's rows out of each piece of the inventory."""
 
     # dlt's default merge strategy, also for the logs: `insert-only` trusts the staging table, where a load
     # job that was killed and repeated leaves every row twice.
-    @dlt.transformer(name=name, write_disposition="merge", file_format="parquet")
+    @dlt.transformer(name=name, write_disposition="merge", file_format=file_format)
     def rows_of_table(rows: Rows) -> list[JSON] | None:
         found = rows.get(name)
         if not found:

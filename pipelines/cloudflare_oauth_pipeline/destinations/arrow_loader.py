@@ -38,15 +38,15 @@ from cloudflare_oauth.records import (
 )
 
 from .adapter import prepare
-from .batch import Batch, Piece
+from .batch import Piece
 
 # How many rows and characters Arrow converts at a time, and DuckDB reads of a file at a time.
 ROWS_PER_WRITE = 25_000
 CHARACTERS_PER_WRITE = 8_000_000
 
 
-def extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
-    """Extract and normalize a batch into one package, ready to be loaded.
+def extract(pipeline: dlt.Pipeline, pieces: Iterable[Piece]) -> None:
+    """Extract and normalize the pieces of a batch into one package, ready to be loaded.
 
     Raises:
         PipelineStepFailed: as `dlt.Pipeline.extract` and `dlt.Pipeline.normalize`.
@@ -56,7 +56,7 @@ def extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
     retyped = tables_of_other_types(read_stored_tables(pipeline))
     with tempfile.TemporaryDirectory(prefix="arrow-", dir=pipeline.working_dir) as folder:
         with ArrowFiles(Path(folder), capabilities, left_to_dlt=retyped) as files:
-            pipeline.extract(inventory_source(map(files.take, batch)))
+            pipeline.extract(inventory_source(map(files.take, pieces)))
         pipeline.normalize()
         join_package(pipeline, files.paths)
 

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import dlt
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
+from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError, inventory_source
 
 from . import duckdb_memory
-from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset
-from .batch import Batch
+from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset, prepare
+from .batch import Batch, Piece
+from .duckdb_literals import LiteralDuckDB
 from .duckdb_views import DuckDBViews
 from .target import Target
 
@@ -60,7 +62,7 @@ class DuckDBFile(DuckDB):
     excludes_other_writers = True
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target, dlt.destinations.duckdb())
+        super().__init__(target, LiteralDuckDB())
 
     def destination(self, *, read_only: bool) -> AnyDestination:
         """As in `Adapter`."""
@@ -68,12 +70,12 @@ class DuckDBFile(DuckDB):
         file = self.target.duckdb_file
         if file is not None:
             self.target.check_file(file)
-            return dlt.destinations.duckdb({"database": str(file), **settings})
+            return LiteralDuckDB({"database": str(file), **settings})
         # dlt's configuration names the database, and how it is opened for writing.
         layout = self.target.staging_dataset_layout
         if read_only:
-            return dlt.destinations.duckdb(dict(settings), staging_dataset_name_layout=layout)
-        return dlt.destinations.duckdb(staging_dataset_name_layout=layout)
+            return LiteralDuckDB(dict(settings), staging_dataset_name_layout=layout)
+        return LiteralDuckDB(staging_dataset_name_layout=layout)
 
     @contextmanager
     def hold(self, pipeline: dlt.Pipeline) -> Iterator[None]:
@@ -104,7 +106,26 @@ class DuckDBFile(DuckDB):
 
 
 def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
-    # Not at the top: importing Arrow takes long, and by now the first responses are on their way.
-    from .arrow_loader import extract
+    begun = []
+    pieces = iter(batch)
+    for piece in pieces:
+        begun.append(piece)
+        if not _is_uneventful(piece):
+            # Not at the top: importing Arrow takes long, and by now the first responses are on their way.
+            from .arrow_loader import extract
 
-    extract(pipeline, batch)
+            extract(pipeline, chain(begun, pieces))
+            return
+    # Nothing is new, as in most syncs: these few rows need no Arrow, which imports pandas.
+    prepare(pipeline)
+    pipeline.extract(inventory_source((piece.content for piece in begun), file_format="jsonl"))
+    pipeline.normalize()
+
+
+def _is_uneventful(piece: Piece) -> bool:
+    """Whether a piece has only rows of `account_syncs`, and no text from outside."""
+    return all(
+        name == "account_syncs" and not any(row["error_message"] or row["withheld_clients"] for row in rows)
+        for name, rows in piece.content.items()
+        if rows
+    )
