@@ -1,12 +1,21 @@
-"""A file that DuckDB 2 has written is recognised, and left as it is."""
+"""A file that DuckDB 2 has written is recognised; no value is bound, for which DuckDB would import pandas."""
 
 import gzip
+import os
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from cloudflare_oauth_pipeline.destinations.adapter import plain_dataset
+from cloudflare_oauth_pipeline.destinations.pipeline import open_for_writing
+from cloudflare_oauth_pipeline.destinations.target import Target
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from tests.support.commands import Run
 
 # Written by DuckDB 2.0.0: one table with one row.
@@ -44,3 +53,74 @@ def test_the_statements_for_the_conversion_copy_every_table(run: Run) -> None:
 
     with duckdb.connect("converted.duckdb", read_only=True) as connection:
         assert connection.execute("SELECT one FROM cloudflare.clients").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "it's; DROP TABLE x --",
+        "\\'\\\\",
+        "%s ? $1 {} 100 %",
+        "line\nline\r\ttab \x01",
+        "Ω 🦆 \u202e",
+        "",
+        7,
+        -(2**63),
+        1.5,
+        True,
+        None,
+        b"\x00\xff",
+        datetime(2026, 6, 3, 1, 2, 3, 456789, tzinfo=UTC),
+    ],
+    ids=repr,
+)
+def test_a_value_in_a_statement_arrives_as_it_is(tmp_path: Path, value: Any) -> None:
+    """dlt's own statements, with the schema as JSON among them, are all that has values."""
+    target = Target(db=tmp_path / "x.duckdb", pipelines_dir=tmp_path)
+    with open_for_writing(target) as (pipeline, _), plain_dataset(pipeline).sql_client as client:
+        (row,) = client.execute_sql(
+            "SELECT %s AS first, '%' AS second, %s = %s AS third", value, value, value
+        )
+    assert row[1] == "%"
+    assert row[2] is (None if value is None else True)
+    assert row[0] == (value.isoformat() if isinstance(value, datetime) else value)
+
+
+PRINT_IMPORTED = """
+import os, sys
+from cloudflare_oauth_pipeline import __main__ as program
+
+def end(exit_code):
+    print(exit_code, sorted({"pandas", "pyarrow"} & sys.modules.keys()), file=sys.stderr)
+    os._exit(0)
+
+program.exit_now = end
+program.main()
+"""
+
+
+def test_pandas_is_not_imported_where_it_is_not_needed(api: FakeApi, tmp_path: Path) -> None:
+    """It takes as long as all that a command does."""
+    for number in range(3):
+        api.organisation.add(account_id("one"), client_id=f"client-{number}")
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "DLT_DATA_DIR": str(tmp_path / "dlt"),
+        "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
+        "CLOUDFLARE_BASE_URL": api.base_url,
+    }
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_IMPORTED, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr.splitlines()[-1]
+
+    assert run("sync") == "0 ['pandas', 'pyarrow']"
+    assert [run("sync"), run("findings"), run("changes")] == ["0 []"] * 3
