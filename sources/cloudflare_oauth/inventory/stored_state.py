@@ -267,7 +267,8 @@ def _read_account_syncs(
         one = account(account_id)
         one.completed_at = finished_at if status == "complete" else None
         one.last_listed = listed
-        one.loaded = listed + deletes_withheld + (new_since or 0)
+        # PostgreSQL sums whole numbers to a decimal one.
+        one.loaded = listed + deletes_withheld + int(new_since or 0)
         one.withheld = withheld_from_text(text)
         if text is None and deletes_withheld:
             # An older release did not say which: all that are missing now.

@@ -118,6 +118,25 @@ def test_withheld_deletions_stay_withheld(
     assert synced().clients["deleted"] == 0
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+def test_clients_may_vanish_after_an_unproven_reading(
+    api: FakeApi, warehouse: Warehouse, synced: Callable[..., Summary]
+) -> None:
+    """What it has added is counted, by whatever kind of number the destination counts with."""
+    add(api, *TEN)
+    assert synced().exit_code == 0
+    api.behaviour.result_info_of[ACCOUNT] = ResultInfo.off_by(1)
+    add(api, "a")
+    assert synced().accounts == {"incomplete": 1}
+    api.behaviour.result_info_of.clear()
+    remove(api, *TEN[:3])
+
+    summary = synced()
+
+    assert (summary.exit_code, summary.clients["deleted"]) == (0, 3)
+    assert len(warehouse.rows("oauth_clients")) == 8
+
+
 @pytest.mark.scale
 # Delta tables are loaded in fewer jobs.
 @pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
