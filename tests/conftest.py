@@ -16,6 +16,7 @@ from cloudflare_oauth.api.endpoint import Endpoint
 from cloudflare_oauth.api.listing import Listing, list_all, list_one_response
 from cloudflare_oauth.api.responses import ApiResponse
 from cloudflare_oauth.resources import OAUTH_SCOPE
+from cloudflare_oauth_pipeline.app.settings import VARIABLES
 from cloudflare_oauth_pipeline.cli.commands import app
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
@@ -126,7 +127,8 @@ def list_scopes(api: FakeApi) -> List:
 @pytest.fixture
 def run(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `cloudflare-oauth` with these arguments, in an empty folder with an empty home."""
-    for name in ("CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY", "CLOUDFLARE_ACCOUNT_ID"):
+    # Exporting the pages sets the variables of the dataset.
+    for name in ("CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY", "CLOUDFLARE_ACCOUNT_ID", *VARIABLES.values()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", FAKE_TOKEN)
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", api.base_url)

@@ -5,9 +5,14 @@ import os
 import sys
 from typing import NoReturn
 
+from .cli.signals import end_on_signals
+from .cli.streams import prepare_streams
+
 
 def main() -> None:
     """Run the command line and end the process."""
+    end_on_signals()
+    prepare_streams()
     relax_garbage_collector()
     # Arrow's own allocator keeps more of the memory that it no longer needs. Read when Arrow is imported.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -29,7 +34,6 @@ def relax_garbage_collector() -> None:
 
 def exit_now(exit_code: int) -> NoReturn:
     """End the process without a last garbage collection, which would take half a second."""
-    sys.stderr.flush()
     # Everything is closed by now.
     os._exit(exit_code)
 

@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import events, resources
-    from .configuration import resolve_settings, resolve_settings_without_dlt
+    from .configuration import (
+        resolve_settings,
+        resolve_settings_without_dlt,
+        unreadable_configuration,
+    )
     from .dlt_schema import StoredTables, create_tables, declared_schema, empty_schema, read_stored_tables
     from .errors import (
         AuthenticationError,
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
         ForbiddenError,
         InterruptedSyncError,
         NotFoundError,
+        PartialSyncError,
         RequestFailedError,
     )
     from .masking import masked
@@ -49,6 +54,7 @@ __all__ = [
     "InterruptedSyncError",
     "Limits",
     "NotFoundError",
+    "PartialSyncError",
     "RequestFailedError",
     "StoredTables",
     "SyncSettings",
@@ -66,12 +72,13 @@ __all__ = [
     "resolve_settings",
     "resolve_settings_without_dlt",
     "resources",
+    "unreadable_configuration",
 ]
 
 # Each is imported when it is first used: some need dlt, whose import takes half a second, and a reader
 # process has to be ready long before.
 _MODULES = {
-    "configuration": ("resolve_settings", "resolve_settings_without_dlt"),
+    "configuration": ("resolve_settings", "resolve_settings_without_dlt", "unreadable_configuration"),
     "dlt_schema": (
         "StoredTables",
         "create_tables",

@@ -27,6 +27,10 @@ _DLT_SECTION = "sources.cloudflare_oauth"
 _QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
 _CREDENTIALS = ("api_token", "email", "api_key")
 
+# What says how to reach Cloudflare.
+_OF_THE_NETWORK = {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+# What the parser says of a byte order mark, which is not seen.
+_BEGINS_WITH_A_MARK = "Empty key at line 1 col 0"
 _AROUND_AN_ID = " \t\r\n\"'"
 
 
@@ -116,7 +120,13 @@ def _resolved(
     if configured_url is not None:
         _check_host(resolved.base_url, configured_url[1], place)
     # Raises if there are no credentials.
-    return replace(resolved, base_url=resolved.connection.base_url)
+    resolved = replace(resolved, base_url=resolved.connection.base_url)
+    if _OF_THE_NETWORK & {name.upper() for name, value in environment.items() if value}:
+        # Not at the top: importing httpx takes long, and few set such a variable.
+        from .api.network import check_network
+
+        check_network(resolved.connection.base_url)
+    return resolved
 
 
 def _separated(account_ids: str) -> tuple[str, ...]:
@@ -218,14 +228,22 @@ def _in_providers(
 @contextmanager
 def _readable() -> Iterator[None]:
     # Not at the top: as above.
-    from dlt.common.configuration.exceptions import ConfigProviderException
+    from dlt.common.configuration.exceptions import ConfigProviderException, ValueNotSecretException
 
     try:
         yield
-    except ConfigProviderException as error:
-        raise ConfigurationError(
-            f"dlt's configuration cannot be read: {' '.join(masked(str(error)).split())}"
-        ) from None
+    except (ConfigProviderException, ValueNotSecretException) as error:
+        raise unreadable_configuration(error) from None
+
+
+def unreadable_configuration(error: Exception) -> ConfigurationError:
+    """The error for a file of dlt's configuration that dlt cannot read, or does not accept."""
+    told = " ".join(masked(str(error)).split())
+    if "cannot hold secret values" in told:
+        told += " (move the key to secrets.toml)"
+    if _BEGINS_WITH_A_MARK in told:
+        told += " (the file begins with a byte order mark: save it as UTF-8 without one)"
+    return ConfigurationError(f"dlt's configuration cannot be read: {told}")
 
 
 def _nothing(_: str) -> None:

@@ -9,11 +9,15 @@
     │   └── RequestFailedError      wait, or report it: no usable answer after the last attempt
     ├── DestinationError            the destination cannot be opened, read or written
     │   └── BusyError               another process is writing to the same dataset
+    ├── PartialSyncError            an account could not be read, and the caller wants all or nothing
     └── InterruptedSyncError        Ctrl-C, or the process was told to end
 
 Catch `CloudflareOAuthError` to catch them all. A message says what happened, where, and what to do; none
 contains a credential.
 """
+
+import signal
+from typing import Self
 
 
 class CloudflareOAuthError(Exception):
@@ -61,5 +65,21 @@ class BusyError(DestinationError):
     """Another process is writing to the same dataset."""
 
 
+class PartialSyncError(CloudflareOAuthError):
+    """Something could not be read completely, and the caller has asked for an error then."""
+
+
 class InterruptedSyncError(CloudflareOAuthError):
-    """Ctrl-C was pressed, or the process was told to end."""
+    """Ctrl-C was pressed, or the process was told to end; `signal_code` is the number of the signal."""
+
+    def __init__(self, message: str, *, signal_code: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.signal_code = signal_code
+
+    @classmethod
+    def by(cls, interrupt: KeyboardInterrupt, told: str) -> Self:
+        """The error for Ctrl-C, or for the signal that has raised a `KeyboardInterrupt`."""
+        # dlt's exception has this attribute, too.
+        code = getattr(interrupt, "signal_code", signal.SIGINT)
+        how = "interrupted" if code == signal.SIGINT else f"ended by {signal.Signals(code).name}"
+        return cls(f"{how}: {told}", signal_code=code)

@@ -20,6 +20,7 @@ class Resource:
         path: below the base URL; `{account_id}` stands for the account.
         subject: what is listed, in messages.
         permission: the permission that a token needs for it; None if any credentials do.
+        otherwise: as in `Endpoint`.
         row_type: the identifying field, and the types of all declared fields.
         lists_accounts: true if the key is an account id, which becomes part of paths and has one spelling.
         in_one_response: true if the API sends everything in one response, so that the first page is proof
@@ -32,6 +33,7 @@ class Resource:
     subject: str
     permission: str | None
     row_type: RowType
+    otherwise: str | None = None
     lists_accounts: bool = False
     in_one_response: bool = False
 
@@ -42,6 +44,7 @@ class Resource:
             key=self.row_type.key,
             subject=self.subject.format(account_id=account_id),
             permission=self.permission,
+            otherwise=self.otherwise,
         )
 
     def check(
@@ -69,6 +72,7 @@ ACCOUNT = Resource(
     path="/accounts",
     subject="the list of accounts",
     permission="Account Settings Read",
+    otherwise="if they may not list accounts, name them (--account, CLOUDFLARE_ACCOUNT_ID)",
     row_type=RowType.of("id", ACCOUNTS, key_column="account_id"),
     lists_accounts=True,
 )

@@ -1,32 +1,57 @@
 """The dlt source: the rows of an inventory, handed to dlt table by table."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import count
+from typing import Literal, Self
 
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.destination import TLoaderFileFormat
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
 from . import events
 from .configuration import resolve_settings
 from .destinations import DestinationLimits, fitted, limits_of
 from .dlt_schema import create_tables, declare_tables, empty_schema, read_stored_tables
+from .errors import ConfigurationError, PartialSyncError
 from .inventory import Inventory, Rows, read_stored_state
 from .ownership import check_ownership
 from .records import JSON, OAUTH_CLIENT_CHANGES, SCHEMA_NAME, TABLES, with_element_facts
 from .run_checks import check_run
 from .settings import Limits, SyncSettings
 
+MOST_PROBLEMS_TOLD = 10
+
+_LOG = logging.getLogger(__name__)
 _JSON_COLUMNS = [column.name for column in OAUTH_CLIENT_CHANGES if column.data_type == "json"]
 
 
+class InventorySource(DltSource):
+    """A source whose limit is one of accounts: what belongs to an account is read whole or not at all."""
+
+    most_accounts: int | None = None
+
+    def add_limit(
+        self, max_items: int | None = None, max_time: float | None = None, count_rows: bool | None = False
+    ) -> Self:
+        """Read at most `max_items` accounts, to try the source out.
+
+        Raises:
+            ConfigurationError: the limit is one of seconds or rows.
+        """
+        if max_time is not None or count_rows:
+            raise ConfigurationError("add_limit takes max_items alone here: a number of accounts.")
+        self.most_accounts = max_items
+        return self
+
+
 # An empty specification: dlt would fill in arguments before the environment has been asked.
-@dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)
+@dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration, _impl_cls=InventorySource)
 def cloudflare_oauth(
     account_ids: Sequence[str] | None = None,
     *,
@@ -41,6 +66,7 @@ def cloudflare_oauth(
     limits: Limits | None = None,
     observer: events.Observer = events.ignore,
     sync_id: str | None = None,
+    on_partial: Literal["warn", "raise"] = "warn",
 ) -> Sequence[DltResource]:
     """The OAuth clients of Cloudflare accounts, as a difference to what the pipeline's dataset holds.
 
@@ -61,6 +87,8 @@ def cloudflare_oauth(
         observer: receives progress events, from more than one thread.
         sync_id: the id of this sync in the tables, with a number behind it if the object is run again; a new
             one by default.
+        on_partial: what to do if an account could not be read completely, or a row not be taken: `warn` logs
+            what is missing and loads the rest; `raise` ends the run before anything is loaded.
 
     Returns:
         The resources `accounts`, `oauth_scopes`, `oauth_clients`, `oauth_client_changes`, `account_syncs` and
@@ -70,7 +98,10 @@ def cloudflare_oauth(
         ConfigurationError: a setting cannot be used; at the first iteration, before anything is requested:
             there are no credentials, or the run would not keep the tables exact (`refresh`, `replace`, plain
             files).
+        PartialSyncError: `on_partial` is `raise`, and something could not be read.
     """
+    if on_partial not in ("warn", "raise"):
+        raise ConfigurationError(f"on_partial is {on_partial!r}, but it has to be 'warn' or 'raise'.")
     settings = SyncSettings(
         api_token=api_token,
         email=email,
@@ -93,22 +124,55 @@ def cloudflare_oauth(
         # Not at the top: a sync that reads in another process never needs the HTTP libraries.
         from .reading.thread import open_reader_thread
 
+        source = dlt.current.source()
         pipeline = active_pipeline()
         if pipeline is not None:
-            check_run(pipeline, dlt.current.source(), dlt.current.load_package_state()["state"])
+            check_run(pipeline, source, dlt.current.load_package_state()["state"])
             _learn_schema(pipeline)
         resolved = resolve_settings(settings)
         check_ownership(pipeline)
-        with open_reader_thread(resolved, observer) as reader:
+        problems = _Problems(observer)
+        with open_reader_thread(resolved, problems.observe) as reader:
             stored = read_stored_state(pipeline)
             limits = _limits(pipeline)
             inventory = Inventory(
-                reader, stored, resolved, limits=limits, observer=observer, sync_id=this_sync
+                reader,
+                stored,
+                resolved,
+                limits=limits,
+                observer=problems.observe,
+                sync_id=this_sync,
+                most_accounts=source.most_accounts if isinstance(source, InventorySource) else None,
             )
             with closing(inventory.take(on_listed=lambda: create_tables(pipeline))) as pieces:
                 yield from fitted(pieces, limits)
+        if problems.told:
+            if on_partial == "raise":
+                raise PartialSyncError(f"{problems}; nothing was loaded, because on_partial is 'raise'")
+            _LOG.warning("%s; the rest is loaded", problems)
 
     return _resources(take)
+
+
+class _Problems:
+    """What a run could not read or take, for who runs the source without looking at its events."""
+
+    def __init__(self, observer: events.Observer) -> None:
+        self.told: list[str] = []
+        self._observer = observer
+
+    def observe(self, event: events.Event) -> None:
+        match event:
+            case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
+                self.told.append(f"account {account_id} is {status} ({message})")
+            case events.Warned(message, True):
+                self.told.append(message)
+        self._observer(event)
+
+    def __str__(self) -> str:
+        left = len(self.told) - MOST_PROBLEMS_TOLD
+        more = f"; and {left} more, see account_syncs" if left > 0 else ""
+        return f"this sync is partial: {'; '.join(self.told[:MOST_PROBLEMS_TOLD])}{more}"
 
 
 @dlt.source(schema=empty_schema(), section=SCHEMA_NAME, spec=BaseConfiguration)

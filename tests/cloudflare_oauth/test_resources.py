@@ -20,6 +20,7 @@ RESOURCES = [ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE]
                 key="id",
                 subject="the list of accounts",
                 permission="Account Settings Read",
+                otherwise="if they may not list accounts, name them (--account, CLOUDFLARE_ACCOUNT_ID)",
             ),
         ),
         (

@@ -1,16 +1,18 @@
 """The dlt source in a plain dlt pipeline: the tables equal what the API returns."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cloudflare_oauth import Limits, cloudflare_oauth
+from cloudflare_oauth import ConfigurationError, Limits, cloudflare_oauth
 from cloudflare_oauth_pipeline.fake_api import (
     ABSENT,
     FAKE_TOKEN,
@@ -54,7 +56,9 @@ def load(api: FakeApi, folder: Path, **arguments: Any) -> Path:
         dataset_name="cloudflare",
     )
     arguments.setdefault("limits", LIMITS)
-    pipeline.run(cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url, **arguments))
+    limit = arguments.pop("limit", None)
+    source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url, **arguments)
+    pipeline.run(source if limit is None else source.add_limit(limit))
     return db
 
 
@@ -348,3 +352,74 @@ def test_without_a_pipeline_every_client_is_new(api: FakeApi) -> None:
     source = cloudflare_oauth(api_token=FAKE_TOKEN, base_url=api.base_url)
 
     assert [row["client_id"] for row in source.resources["oauth_clients"]] == ["1"]
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 3])
+def test_a_limit_is_one_of_accounts(api: FakeApi, tmp_path: Path, most: int) -> None:
+    """Each is read whole, the others not at all; a later run without a limit loads the rest."""
+    for account in ("a" * 32, "b" * 32, "c" * 32):
+        for number in range(3):
+            api.organisation.add(account, client_id=f"client-{number}")
+
+    db = load(api, tmp_path, limit=most)
+
+    assert rows(db, "SELECT count(*), count(DISTINCT account_id) FROM oauth_clients") == [(3 * most, most)]
+    assert len({request.account_id for request in api.requests if request.account_id}) == most
+    load(api, tmp_path)
+    assert rows(db, "SELECT count(*) FROM oauth_clients") == [(9,)]
+    assert rows(db, "SELECT DISTINCT change FROM oauth_client_changes") == [("baseline",)]
+
+
+@pytest.mark.parametrize("limit", [{"max_time": 1.0}, {"max_items": 5, "count_rows": True}])
+def test_a_limit_of_anything_else_is_refused(limit: dict[str, Any]) -> None:
+    """An account that is read in part could not be told from one that has lost clients."""
+    with pytest.raises(ConfigurationError, match="a number of accounts"):
+        cloudflare_oauth().add_limit(**limit)
+
+
+PARTIAL: list[tuple[Callable[[FakeApi], object], str]] = [
+    (lambda api: api.behaviour.forbid("b" * 32), "is forbidden"),
+    (lambda api: api.behaviour.break_("b" * 32, faults.error(500)), "is failed"),
+    (lambda api: api.organisation.add("b" * 32, client_id=""), "could not be loaded"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "told"), PARTIAL, ids=[told for _, told in PARTIAL])
+def test_a_partial_run_warns_or_raises_as_asked(
+    api: FakeApi,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[FakeApi], object],
+    told: str,
+) -> None:
+    """By default the log names the account and the reason; `raise` loads nothing at all."""
+    for account in ACCOUNTS:
+        api.organisation.add(account, client_id="client")
+    spoil(api)
+
+    with pytest.raises(PipelineStepFailed, match="nothing was loaded, because on_partial is 'raise'"):
+        load(api, tmp_path, on_partial="raise")
+    with duckdb.connect(str(tmp_path / "clients.duckdb"), read_only=True) as connection:
+        tables = {name for (name,) in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
+        if "oauth_clients" in tables:
+            assert connection.sql("SELECT count(*) FROM cloudflare.oauth_clients").fetchall() == [(0,)]
+    caplog.clear()
+    db = load(api, tmp_path)
+
+    assert ("a" * 32, "client") in rows(db, "SELECT account_id, client_id FROM oauth_clients")
+    (message,) = [record.getMessage() for record in caplog.records if record.name.startswith("cloudflare_oa")]
+    assert "this sync is partial: account " + "b" * 32 in message
+    assert told in message
+
+
+def test_a_complete_run_warns_of_nothing(
+    api: FakeApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever `on_partial` is."""
+    api.organisation.add(ACCOUNTS[0], client_id="client")
+
+    load(api, tmp_path, on_partial="raise")
+
+    assert [record for record in caplog.records if record.name.startswith("cloudflare_oauth")] == []
+    with pytest.raises(ConfigurationError, match="'warn' or 'raise'"):
+        cloudflare_oauth(on_partial="ignore")  # type: ignore[arg-type]

@@ -74,7 +74,8 @@ def load_waivers(file: Path | None = None) -> list[Waiver]:
         return []
     file = file or DEFAULT_FILE
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        # Some editors begin a file with a byte order mark.
+        content = tomllib.loads(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"the waivers file {file} cannot be read: {error}") from None
     entries = content.get("waiver", [])

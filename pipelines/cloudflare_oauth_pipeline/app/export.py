@@ -59,8 +59,8 @@ def export(target: Target, folder: Path, *, waivers: Path | None = None) -> list
     from .frames import require_dataset
 
     require_dataset(target)
+    before = dict(os.environ)
     os.environ.update(environment_of(target, waivers))
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = []
@@ -71,6 +71,12 @@ def export(target: Target, folder: Path, *, waivers: Path | None = None) -> list
             files.append(file)
     except OSError as error:
         raise ConfigurationError(f"--export {folder}: {error.strerror}") from None
+    finally:
+        # For what the caller does next, they would name this dataset, too.
+        for name in environment_of(target, waivers):
+            os.environ.pop(name)
+            if name in before:
+                os.environ[name] = before[name]
     return files
 
 

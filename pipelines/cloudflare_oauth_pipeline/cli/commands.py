@@ -3,8 +3,7 @@
 A command imports what it needs when it is called: dlt takes half a second, and `--help` needs none of it.
 """
 
-import os
-import sys
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..demo.story import DEFAULT_DAYS, run_demo
 from ..destinations.target import DEFAULT_DATASET, DEFAULT_PIPELINE_NAME, Target
 from ..run.summary import ExitCode, Summary, Tally
 from ..safe_text import printable
+from ..shortages import shortage_of
 from .durations import parse_age, parse_since
 from .options import (
     Accounts,
@@ -47,10 +47,12 @@ from .options import (
     Severity,
     TextFormat,
     WaiversFile,
+    target_of,
 )
 from .output import console, tables
 from .output.csv import print_csv
 from .progress import show_progress
+from .streams import flush_streams
 
 # Measured on two cores: a demo of 21 days takes some 15 seconds.
 SECONDS_FOR_A_START = 2
@@ -68,6 +70,7 @@ app = typer.Typer(
 
 @app.command()
 def sync(
+    context: typer.Context,
     account: Accounts = None,
     exclude_account: Excluded = None,
     destination: Destination = "duckdb",
@@ -97,7 +100,9 @@ def sync(
     """
     tally = Tally()
     with _reported_errors(), show_progress(progress.value) as observer:
-        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        target = target_of(
+            context, destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name
+        )
         settings = SyncSettings(
             account_ids=tuple(account) if account else None,
             exclude_account_ids=tuple(exclude_account or ()),
@@ -130,9 +135,12 @@ def sync(
             if output is Format.json:
                 console.print_json(tally.summary().as_json())
             raise
-        except KeyboardInterrupt:
-            # Pressed while dlt was being imported.
-            raise InterruptedSyncError("interrupted: the next sync does what is left") from None
+        except KeyboardInterrupt as interrupt:
+            # It came while dlt was being imported.
+            tally.failed = True
+            if output is Format.json:
+                console.print_json(tally.summary().as_json())
+            raise InterruptedSyncError.by(interrupt, "the next sync does what is left") from None
     _print_summary(summary, target, output, dry_run=dry_run)
     raise typer.Exit(summary.exit_code)
 
@@ -146,6 +154,7 @@ def _print_summary(summary: Summary, target: Target, output: Format, *, dry_run:
 
 @app.command()
 def changes(
+    context: typer.Context,
     since: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="Only changes seen since an age (`12h`, `7d`, `2w`) or a date."),
@@ -167,7 +176,9 @@ def changes(
     from ..analysis.change_log import COLUMNS, read_changes
 
     with _reported_errors():
-        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        target = target_of(
+            context, destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name
+        )
         log = read_changes(
             target,
             since=parse_since(since) if since else None,
@@ -184,6 +195,7 @@ def changes(
 
 @app.command()
 def findings(
+    context: typer.Context,
     min_severity: Annotated[
         Severity,
         typer.Option("--min-severity", help="Show only findings with this severity or a higher one."),
@@ -215,7 +227,9 @@ def findings(
     from ..analysis.findings import COLUMNS, read_findings
 
     with _reported_errors():
-        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        target = target_of(
+            context, destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name
+        )
         account_ids = checked_account_ids(account or ())
         found = read_findings(target, waivers=load_waivers(waivers), account_ids=account_ids)
     shown = found.at_least(min_severity)
@@ -311,6 +325,7 @@ def demo(
 
 @app.command()
 def explore(
+    context: typer.Context,
     destination: Destination = "duckdb",
     db: Db = None,
     dataset: Dataset = DEFAULT_DATASET,
@@ -347,7 +362,9 @@ def explore(
     from ..app import server
 
     with _reported_errors():
-        target = Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)
+        target = target_of(
+            context, destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name
+        )
         load_waivers(waivers)
         if export is not None:
             for file in pages.export(target, export, waivers=waivers):
@@ -384,25 +401,33 @@ def _reported_errors() -> Iterator[None]:
         raise typer.Exit(ExitCode.USAGE) from None
     except InterruptedSyncError as error:
         console.complain(str(error))
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise typer.Exit(_exit_code_of(error.signal_code)) from None
     except CloudflareOAuthError as error:
         console.complain(str(error))
         raise typer.Exit(ExitCode.FAILED) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(_exit_code_of(getattr(interrupt, "signal_code", signal.SIGINT))) from None
+    except Exception as error:
+        if not (shortage := shortage_of(error)):
+            raise
+        console.complain(shortage)
+        raise typer.Exit(ExitCode.FAILED) from None
+
+
+def _exit_code_of(signal_code: int) -> int:
+    """The exit code of a program that a signal has ended, as shells give it."""
+    return 128 + signal_code
 
 
 def main() -> int:
     """Run the command line; returns the exit code."""
     exit_code: int = ExitCode.COMPLETE
     try:
-        try:
-            app()
-        except SystemExit as end:
-            exit_code = end.code if isinstance(end.code, int) else ExitCode.FAILED
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = ExitCode.FAILED
+        app()
+    except SystemExit as end:
+        exit_code = end.code if isinstance(end.code, int) else ExitCode.FAILED
+    if error := flush_streams():
+        console.complain(f"the result could not be written to standard output: {error.strerror}")
+        exit_code = exit_code or ExitCode.FAILED
+        flush_streams()
     return exit_code

@@ -8,7 +8,8 @@ import typer
 
 from ..analysis.waivers import DEFAULT_FILE as DEFAULT_WAIVERS
 from ..app.access import ALLOW_HOST_VARIABLE
-from ..destinations.target import DEFAULT_DB
+from ..app.settings import VARIABLES
+from ..destinations.target import DEFAULT_DB, Target
 
 
 class Format(StrEnum):
@@ -56,17 +57,26 @@ Excluded = Annotated[
     typer.Option("--exclude-account", metavar="ID", help="Skip this account (repeatable)."),
 ]
 Destination = Annotated[
-    str, typer.Option(metavar="NAME", help="Any dlt destination, with dlt's own configuration.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        envvar=VARIABLES["destination"],
+        help="Any dlt destination, with dlt's own configuration.",
+    ),
 ]
 Db = Annotated[
     Path | None,
-    typer.Option(metavar="PATH", help="DuckDB file.", show_default=str(DEFAULT_DB)),
+    typer.Option(metavar="PATH", envvar=VARIABLES["db"], help="DuckDB file.", show_default=str(DEFAULT_DB)),
 ]
-Dataset = Annotated[str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")]
+Dataset = Annotated[
+    str, typer.Option(metavar="NAME", envvar=VARIABLES["dataset"], help="Dataset (schema) of the tables.")
+]
 PipelineName = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Name of the dlt pipeline; shards of one dataset need different names."
+        metavar="NAME",
+        envvar=VARIABLES["pipeline-name"],
+        help="Name of the dlt pipeline; shards of one dataset need different names.",
     ),
 ]
 Concurrency = Annotated[
@@ -103,7 +113,11 @@ RowsFormat = Annotated[
 WaiversFile = Annotated[
     Path | None,
     typer.Option(
-        "--waivers", metavar="PATH", help="File with waivers (TOML).", show_default=str(DEFAULT_WAIVERS)
+        "--waivers",
+        metavar="PATH",
+        envvar=VARIABLES["waivers"],
+        help="File with waivers (TOML).",
+        show_default=str(DEFAULT_WAIVERS),
     ),
 ]
 AllowedHosts = Annotated[
@@ -127,3 +141,18 @@ NoToken = Annotated[
 ProgressOption = Annotated[
     ProgressMode, typer.Option(help="`auto`: live on a terminal, plain lines elsewhere.")
 ]
+
+
+def target_of(
+    context: typer.Context, *, destination: str, db: Path | None, dataset: str, pipeline_name: str
+) -> Target:
+    """The target that the options name.
+
+    Raises:
+        ConfigurationError: as `Target`.
+    """
+    source = context.get_parameter_source("db")
+    if destination != "duckdb" and source is not None and source.name == "ENVIRONMENT":
+        # The variable may be set for good; the option would be a mistake.
+        db = None
+    return Target(destination=destination, db=db, dataset=dataset, pipeline_name=pipeline_name)

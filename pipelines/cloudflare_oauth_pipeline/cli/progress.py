@@ -1,6 +1,7 @@
 """Shows the progress of a sync: a live line on a terminal, plain lines elsewhere."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ from rich.progress import (
 from cloudflare_oauth import events
 
 from ..safe_text import printable
-from .output.console import stderr
+from .output.console import ACCOUNTS_NAMED, stderr
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -30,11 +31,22 @@ def show_progress(mode: str) -> Iterator[events.Observer]:
         mode: `auto`, or `off` to print only problems.
     """
     console = stderr()
+    problems = _Problems(console)
+    try:
+        with _observer(mode, console, problems) as observer:
+            yield observer
+    finally:
+        problems.sum_up()
+
+
+@contextmanager
+def _observer(mode: str, console: Console, problems: "_Problems") -> Iterator[events.Observer]:
     if mode == "off":
-        yield lambda event: _print_problem(console, event)
+        yield problems.observe
     elif console.is_terminal:
         with Progress(
-            SpinnerColumn(),
+            # The usual one is made of characters that few encodings have.
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
             TextColumn("accounts"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -43,9 +55,9 @@ def show_progress(mode: str) -> Iterator[events.Observer]:
             console=console,
             transient=True,
         ) as progress:
-            yield _Live(progress).observe
+            yield _Live(progress, problems).observe
     else:
-        yield _Lines(console).observe
+        yield _Lines(console, problems).observe
 
 
 class _Counts:
@@ -69,8 +81,9 @@ class _Counts:
 
 
 class _Live:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, problems: "_Problems") -> None:
         self._progress = progress
+        self._problems = problems
         self._task = progress.add_task("accounts", total=None, found="")
         self._counts = _Counts()
 
@@ -78,7 +91,7 @@ class _Live:
         self._counts.count(event)
         if isinstance(event, events.Waiting):
             _print_wait(self._progress.console, event)
-        _print_problem(self._progress.console, event)
+        self._problems.observe(event)
         self._progress.update(
             self._task,
             total=self._counts.accounts or None,
@@ -88,14 +101,15 @@ class _Live:
 
 
 class _Lines:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, problems: "_Problems") -> None:
         self._console = console
+        self._problems = problems
         self._counts = _Counts()
         self._last_line = time.monotonic()
 
     def observe(self, event: events.Event) -> None:
         self._counts.count(event)
-        _print_problem(self._console, event)
+        self._problems.observe(event)
         if isinstance(event, events.Waiting):
             _print_wait(self._console, event)
         elif isinstance(event, events.AccountsFound):
@@ -111,11 +125,28 @@ def _print_wait(console: Console, event: events.Waiting) -> None:
     console.print(f"waiting {event.seconds:.0f} s: {event.reason}")
 
 
-def _print_problem(console: Console, event: events.Event) -> None:
-    match event:
-        case events.Warned(message, _):
-            console.print("warning:", printable(message))
-        case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
-            subject = f"account {account_id}"
-            named = message if message.startswith(subject) else f"{subject}: {message}"
-            console.print(f"{status}:", printable(named))
+class _Problems:
+    """Prints problems as they come; of many accounts with one, only the first few."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._accounts: Counter[tuple[str, str]] = Counter()
+
+    def observe(self, event: events.Event) -> None:
+        match event:
+            case events.Warned(message, _):
+                self._console.print("warning:", printable(message))
+            case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
+                subject = f"account {account_id}"
+                named = message if message.startswith(subject) else f"{subject}: {message}"
+                kind = (status, message.replace(account_id, "…"))
+                self._accounts[kind] += 1
+                if self._accounts[kind] <= ACCOUNTS_NAMED:
+                    self._console.print(f"{status}:", printable(named))
+
+    def sum_up(self) -> None:
+        """Say how many accounts were not named."""
+        for (status, message), number in self._accounts.items():
+            if (more := number - ACCOUNTS_NAMED) > 0:
+                told = f"{more} more accounts, {number} in all, for the same reason: {message}"
+                self._console.print(f"{status}:", printable(told))

@@ -1,16 +1,25 @@
 """DuckDB: a file with one writer, and services that speak its dialect."""
 
+import errno
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError, inventory_source
+from cloudflare_oauth import (
+    BusyError,
+    CloudflareOAuthError,
+    ConfigurationError,
+    DestinationError,
+    inventory_source,
+)
 
 from . import duckdb_memory
 from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset, prepare
@@ -20,6 +29,9 @@ from .duckdb_views import DuckDBViews
 from .target import Target
 
 _LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
+# DuckDB takes every error of a lock for a conflict; then no process is found that holds one. Nor is one that
+# runs in another container.
+_PERHAPS_NO_LOCKS = re.compile(r"held in PID 0\b|File locks are not supported")
 _NEWER_FILE = re.compile(r"version number \d+, but we can only read|created with a newer version of DuckDB")
 # Any number of processes may read a DuckDB file at the same time, if none of them may write to it.
 _READER = {"read_only": True}
@@ -42,6 +54,11 @@ class DuckDB(Adapter):
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
         """As in `Adapter`: a file that is locked, or that a newer DuckDB has written."""
         file = self.target.duckdb_file or self.target
+        if _PERHAPS_NO_LOCKS.search(str(error)) and not _has_locks(Path(str(file)).absolute().parent):
+            return ConfigurationError(
+                f"{file} cannot be opened for writing, because its filesystem has no file locks: put it on a "
+                "local disk (--db)."
+            )
         if locked := _LOCKED.search(str(error)):
             process = f"process {locked[1]}" if locked[1] else "another process"
             return BusyError(
@@ -103,6 +120,19 @@ class DuckDBFile(DuckDB):
             pipeline.load()
             if not batch.is_last:
                 duckdb_memory.release(client)
+
+
+def _has_locks(folder: Path) -> bool:
+    """Whether files in a folder can be locked; true if that cannot be told."""
+    # Not at the top: only POSIX has it.
+    import fcntl
+
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+    return True
 
 
 def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:

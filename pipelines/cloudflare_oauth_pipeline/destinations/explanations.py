@@ -3,13 +3,25 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dlt.common.configuration.exceptions import ConfigProviderException
+from dlt.common.configuration.exceptions import (
+    ConfigProviderException,
+    InvalidNativeValue,
+    ValueNotSecretException,
+)
 from dlt.common.configuration.exceptions import ConfigurationException as DltConfigurationException
+from dlt.common.configuration.specs.exceptions import InvalidConnectionString
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
 
-from cloudflare_oauth import CloudflareOAuthError, ConfigurationError, DestinationError, masked
+from cloudflare_oauth import (
+    CloudflareOAuthError,
+    ConfigurationError,
+    DestinationError,
+    masked,
+    unreadable_configuration,
+)
 
+from ..shortages import shortage_of
 from .target import Target
 
 LONGEST_REASON = 500
@@ -46,13 +58,22 @@ def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[Non
 def _explanation(target: Target, error: BaseException, explain: Explain) -> CloudflareOAuthError:
     chain = list(causes(error))
     name = target.destination
+    if shortage := shortage_of(error):
+        # First: behind it, a library may say that the credentials are wrong.
+        return DestinationError(f"{target}: {shortage}")
     for cause in chain:
         match cause:
             case UnknownDestinationModule():
                 return ConfigurationError(f"--destination {name!r} is not a destination dlt knows.")
-            case ConfigProviderException():
+            case ConfigProviderException() | ValueNotSecretException():
+                return unreadable_configuration(cause)
+            case InvalidNativeValue(inner_exception=InvalidConnectionString()):
+                scheme = getattr(cause.spec, "drivername", name)
                 return ConfigurationError(
-                    f"dlt's configuration cannot be read: {' '.join(masked(str(cause)).split())}"
+                    f"the address of the destination {name} cannot be read: it has to be like "
+                    f"{scheme}://user:password@host:port/database, with characters such as '#', '/' and '@' "
+                    f"percent-encoded (DESTINATION__{name.upper()}__CREDENTIALS, or "
+                    f"[destination.{name}.credentials] in .dlt/secrets.toml)"
                 )
             case DltConfigurationException():
                 return ConfigurationError(

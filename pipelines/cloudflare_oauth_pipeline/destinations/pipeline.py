@@ -37,7 +37,7 @@ def open_for_writing(target: Target) -> Iterator[tuple[dlt.Pipeline, Adapter]]:
         BusyError: another process writes to the same dataset.
         DestinationError: it cannot be opened.
     """
-    with quiet_dlt(), explained(target):
+    with explained(target), quiet_dlt():
         adapter = adapter_for(target)
         folder = own_folder(target.pipelines_dir or Path(get_dlt_pipelines_dir()))
         working_dir = folder / target.pipeline_name
@@ -62,8 +62,14 @@ def own_folder(pipelines_dir: Path) -> Path:
                 f"{folder} was not made by cloudflare-oauth, which would delete folders in it: rename it, or "
                 "set DLT_DATA_DIR to another folder for dlt's working folders."
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.write_text("The working folders of cloudflare-oauth; each sync empties its own.\n")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            marker.write_text("The working folders of cloudflare-oauth; each sync empties its own.\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{folder} cannot be made, for dlt's working folders ({error.strerror}): set DLT_DATA_DIR to "
+                "a folder that can be written to."
+            ) from None
     return folder
 
 
@@ -82,13 +88,19 @@ def _remove(working_dir: Path) -> None:
 
 @contextmanager
 def _locked(working_dir: Path, target: Target) -> Iterator[None]:
-    lock = filelock.FileLock(f"{working_dir}.lock", timeout=0)
+    # Not a file that exists, which a killed sync would leave behind.
+    lock = filelock.FileLock(f"{working_dir}.lock", timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except filelock.Timeout:
         raise BusyError(
             f"another sync with the pipeline name {target.pipeline_name!r} is running on this machine; "
             "wait for it, or choose another --pipeline-name for another dataset"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{working_dir.parent} cannot be used for dlt's working folders, because no file in it can be "
+            f"locked ({error.strerror}): set DLT_DATA_DIR to a folder on a local disk."
         ) from None
     try:
         yield
@@ -108,7 +120,7 @@ def open_for_reading(target: Target) -> Iterator[tuple[dlt.Pipeline, Adapter]]:
     file = target.duckdb_file
     if file is not None and not file.exists():
         raise DestinationError(f"{file} does not exist yet: run `cloudflare-oauth sync` first")
-    with quiet_dlt(), explained(target), tempfile.TemporaryDirectory(prefix="cloudflare-oauth-") as folder:
+    with explained(target), quiet_dlt(), tempfile.TemporaryDirectory(prefix="cloudflare-oauth-") as folder:
         adapter = adapter_for(target)
         with explained(target, adapter.explain):
             yield _pipeline(target, adapter, Path(folder), read_only=True), adapter

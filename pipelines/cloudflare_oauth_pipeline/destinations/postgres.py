@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dlt
@@ -9,9 +10,12 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.factory import postgres
 
 from cloudflare_oauth import CloudflareOAuthError, DestinationError
+from cloudflare_oauth.destinations import DestinationLimits
 
 from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
+from .postgres_access import LibpqConfiguration, check_rights, refusal
 from .postgres_views import PostgresViews
+from .target import Target
 
 if TYPE_CHECKING:
     from .postgres_locks import BoundedClient
@@ -34,11 +38,36 @@ class Postgres(Adapter):
 
     longest_wait_seconds = 600.0
 
+    def __init__(self, target: Target, destination: AnyDestination) -> None:
+        super().__init__(target, destination)
+        self._foreign_table: str | None = None
+
+    @property
+    def limits(self) -> DestinationLimits:
+        """As in `Adapter`; only its owner can add a column to a table."""
+        return replace(super().limits, may_add_columns=self._foreign_table is None)
+
     def destination(self, *, read_only: bool) -> AnyDestination:
         """As in `Adapter`."""
         return BoundedPostgres(**super().destination(read_only=read_only).config_params)
 
     stored_views = PostgresViews()
+
+    @contextmanager
+    def hold(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+        """As in `Adapter`: nothing is held, but the rights of the role are checked."""
+        with plain_dataset(pipeline).sql_client as client:
+            self._foreign_table = check_rights(client)
+        yield
+
+    def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
+        """As in `Adapter`."""
+        yield from super().warnings(pipeline)
+        if self._foreign_table:
+            yield (
+                f"the role does not own the table {self._foreign_table}, so no column can be added: clients "
+                "with a field that is new to the dataset are rejected"
+            )
 
     @contextmanager
     def lock(self, pipeline: dlt.Pipeline) -> Iterator[DatasetLock]:
@@ -61,11 +90,14 @@ class Postgres(Adapter):
                 "dlt connects with. For pgbouncer, set ignore_startup_parameters = extra_float_digits, "
                 "options in pgbouncer.ini, reload it and run again"
             )
-        return None
+        sentence = refusal(error)
+        return DestinationError(f"{self.target}: {sentence}") if sentence else None
 
 
 class BoundedPostgres(postgres):
-    """dlt's `postgres`, which never waits for a lock without an end."""
+    """dlt's `postgres`; it never waits for a lock without an end, and takes any address that libpq takes."""
+
+    spec = LibpqConfiguration
 
     @property
     def client_class(self) -> type["BoundedClient"]:

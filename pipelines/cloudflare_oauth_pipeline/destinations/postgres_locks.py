@@ -41,6 +41,8 @@ APPLICATION = "cloudflare-oauth"
 # Without them, a connection whose other end is gone looks alive for hours.
 _CONNECTION = {
     "application_name": APPLICATION,
+    # Otherwise names would arrive in the encoding of the database, be it SQL_ASCII.
+    "client_encoding": "utf8",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",

@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudflare_oauth import ConfigurationError, masked
+from cloudflare_oauth import ConfigurationError, unreadable_configuration
 
 DEFAULT_DB = Path("cloudflare_oauth.duckdb")
 DEFAULT_DATASET = "cloudflare"
 DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
 
+_DUCKDB_MAGIC, _DUCKDB_MAGIC_AT = b"DUCK", 8
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -77,26 +79,52 @@ class Target:
             ) from None
         if not exists:
             raise ConfigurationError(f"--db {file}: the folder {folder} does not exist.")
+        _check_content(file)
         if file.stem.lower() == self.dataset.lower():
             # In DuckDB's SQL, `name.table` would be ambiguous.
             raise ConfigurationError(
                 f"--db {file}: the file is named as the dataset; name the file otherwise, or give --dataset."
             )
 
+    @property
+    def stored_dataset(self) -> str:
+        """The dataset's name at the destination: `SecOps-2026` becomes `sec_ops_2026`, as dlt names it."""
+        if _PLAIN_NAME.fullmatch(self.dataset):
+            return self.dataset
+        # Not at the top: a plain name needs no dlt, whose import takes half a second.
+        from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+        return str(NamingConvention().normalize_table_identifier(self.dataset))
+
     def __str__(self) -> str:
-        return f"{self.duckdb_file or self.destination}, dataset {self.dataset}"
+        given = "" if self.stored_dataset == self.dataset else f" (for --dataset {self.dataset})"
+        return f"{self.duckdb_file or self.destination}, dataset {self.stored_dataset}{given}"
+
+
+def _check_content(file: Path) -> None:
+    """Refuse a file that is no database of DuckDB, which would download an extension to open some of them."""
+    try:
+        with file.open("rb") as content:
+            beginning = content.read(len(_DUCKDB_MAGIC) + _DUCKDB_MAGIC_AT)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        raise ConfigurationError(f"--db {file}: this is a folder; name a file in it.") from None
+    except OSError as error:
+        raise ConfigurationError(f"--db {file}: the file cannot be read: {error.strerror}.") from None
+    # DuckDB makes a database of an empty file.
+    if beginning and not beginning.endswith(_DUCKDB_MAGIC):
+        raise ConfigurationError(f"--db {file}: this is no DuckDB file; name another, or none to make one.")
 
 
 def _is_configured(destination: str) -> bool:
     # Not at the top: where a file is named, dlt, whose import takes half a second, is not needed.
     import dlt
-    from dlt.common.configuration.exceptions import ConfigProviderException
+    from dlt.common.configuration.exceptions import ConfigProviderException, ValueNotSecretException
 
     # Environment variables have no tables: there, one part of the credentials may be all there is.
     names = [f"destination.{destination}.credentials{part}" for part in ("", ".database")]
     try:
         return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
-    except ConfigProviderException as error:
-        raise ConfigurationError(
-            f"dlt's configuration cannot be read: {' '.join(masked(str(error)).split())}"
-        ) from None
+    except (ConfigProviderException, ValueNotSecretException) as error:
+        raise unreadable_configuration(error) from None

@@ -35,6 +35,12 @@ def error(status: int, code: int = 10000, message: str = "Internal error", **hea
     return Fault(f"{status}, code {code}", lambda _: error_response(status, code, message, headers=named))
 
 
+def refused(status: int, *errors: Any) -> Fault:
+    """An error response with these `errors`."""
+    envelope = error_envelope(0, "") | {"errors": list(errors)}
+    return Fault(f"{status}, {len(errors)} errors", lambda _: Response(status, encoded(envelope)))
+
+
 def forbidden() -> Fault:
     """403: the token lacks the permission for this account."""
     return error(403, 10000, "Authentication error")

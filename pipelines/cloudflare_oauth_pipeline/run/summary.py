@@ -21,8 +21,9 @@ class ExitCode(IntEnum):
     USAGE = 2
     PARTIAL = 3
     FOUND = 4
-    # The code that shells use for Ctrl-C.
+    # As shells give them: 128, and the number of the signal. SIGHUP's is 129.
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 
 from cloudflare_oauth import (
+    DestinationError,
     InterruptedSyncError,
     SyncSettings,
     check_ownership,
@@ -18,6 +19,7 @@ from ..analysis.views.renewal import renew_views
 from ..analysis.waivers import Waiver
 from ..destinations.pipeline import open_for_reading, open_for_writing
 from ..destinations.target import Target
+from ..shortages import shortage_of
 from .batching import batches
 from .summary import Summary, Tally
 
@@ -55,7 +57,7 @@ def sync(
         ConfigurationError: a setting or the destination cannot be used.
         CloudflareError: the accounts cannot be listed.
         DestinationError: the destination is busy or refuses.
-        InterruptedSyncError: Ctrl-C was pressed.
+        InterruptedSyncError: Ctrl-C was pressed, or the process was told to end.
     """
     target = target or Target()
     tally = tally or Tally()
@@ -71,12 +73,14 @@ def sync(
             _compare(target, settings, reader, observe, tally)
         else:
             _load(target, settings, reader, observe, tally, waivers, batch_rows)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         tally.failed = True
         loaded = f"{tally.accounts_loaded} of {tally.total_accounts} accounts were loaded"
-        raise InterruptedSyncError(f"interrupted: {loaded}; the next sync does the rest") from None
-    except BaseException:
+        raise InterruptedSyncError.by(interrupt, f"{loaded}; the next sync does the rest") from None
+    except BaseException as error:
         tally.failed = True
+        if shortage := shortage_of(error):
+            raise DestinationError(f"{target}: {shortage}") from None
         raise
     return tally.summary()
 

@@ -3,9 +3,8 @@
 import ssl
 import time
 from dataclasses import dataclass
-from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlencode
 
 import anyio
@@ -15,8 +14,9 @@ import tenacity
 from .. import events
 from ..errors import NotFoundError, RequestFailedError
 from ..masking import masked
-from ..settings import SyncSettings, is_loopback
+from ..settings import SyncSettings
 from .endpoint import Endpoint
+from .network import proxy_for, ssl_context
 from .rate_limit import SHORTEST_WAIT_SECONDS, RateLimit, RateLimitError
 from .responses import LONGEST_REASON, ApiResponse, TemporaryError, checked, retry_after_seconds
 
@@ -26,18 +26,12 @@ KEEP_ALIVE_SECONDS = 60.0
 RATE_LIMIT = "Cloudflare's rate limit (429)"
 
 
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    # Loading the certificates of the machine takes long, so all connections share them.
-    return httpx.create_ssl_context()
-
-
 def warm_up() -> None:
     """Load in advance what the first request would otherwise wait for."""
     # httpx imports it when it is first used.
     import httpcore  # noqa: F401
 
-    _ssl_context()
+    ssl_context()
 
 
 @dataclass
@@ -69,6 +63,7 @@ class CloudflareClient:
         self._secrets = connection.credentials.secrets
         self._base_url = connection.base_url
         self._host = httpx.URL(connection.base_url).host
+        proxy = proxy_for(connection.base_url)
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
         # A client for each connection: httpx's own pool inspects all of its connections several times per
         # request, which takes as long as everything else together.
@@ -78,9 +73,10 @@ class CloudflareClient:
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
                 follow_redirects=False,
-                verify=_ssl_context(),
-                # A proxy from the environment is for other machines, not for this one.
-                trust_env=not is_loopback(self._host),
+                verify=ssl_context(),
+                proxy=proxy,
+                # What the environment says has been asked for.
+                trust_env=False,
             )
             for _ in range(settings.concurrency)
         ]
@@ -197,6 +193,17 @@ class CloudflareClient:
         except httpx.InvalidURL as error:
             raise NotFoundError(f"{subject}: cannot be asked for: {self._told(error)}") from None
         except httpx.HTTPError as error:
+            if distrusted := _cause(error, ssl.SSLCertVerificationError):
+                raise RequestFailedError(
+                    f"{subject}: the certificate of {self._host} is not trusted "
+                    f"({distrusted.verify_message}): if a proxy of your company stands in between, set "
+                    "SSL_CERT_FILE to a file with its certificate"
+                ) from None
+            if isinstance(error, httpx.ProxyError):
+                raise RequestFailedError(
+                    f"{subject}: the proxy does not let the request pass ({self._told(error)}); check its "
+                    "address and password (HTTPS_PROXY, ALL_PROXY), or name the host in NO_PROXY"
+                ) from None
             raise TemporaryError(
                 f"{subject}: {self._host} could not be reached ({self._told(error)}); "
                 "check the network and CLOUDFLARE_BASE_URL"
@@ -239,3 +246,14 @@ class CloudflareClient:
     def _told(self, error: Exception) -> str:
         # It may repeat what a server or a proxy sent.
         return masked(str(error), self._secrets)[:LONGEST_REASON] or type(error).__name__
+
+
+_Cause = TypeVar("_Cause", bound=BaseException)
+
+
+def _cause(error: BaseException, kind: type[_Cause]) -> _Cause | None:
+    """The error or what has caused it, if it is of this kind."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kind):
+        cause = cause.__cause__ or cause.__context__
+    return cause

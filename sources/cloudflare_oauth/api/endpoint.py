@@ -12,9 +12,11 @@ class Endpoint:
         key: the field that identifies an item of the listing.
         subject: what is requested, in messages: `account 023e…`.
         permission: the permission that the credentials need; None if any credentials do.
+        otherwise: what to do instead of granting the permission; None if there is nothing.
     """
 
     path: str
     key: str = "id"
     subject: str
     permission: str | None = None
+    otherwise: str | None = None

@@ -21,6 +21,12 @@ NO_SUCH_ROUTE = 7003
 # Characters of a server's text that a message repeats.
 LONGEST_REASON = 500
 LONGEST_TYPE = 80
+MOST_ERRORS = 3
+NO_REASON = "it gave no reason"
+# "Authentication error": wrong account, invalid token or missing permission.
+AUTHENTICATION_ERROR = 10000
+# "Invalid request headers": the token is none; the chain says what is wrong with it.
+INVALID_HEADERS = 6003
 
 # orjson would round a number of more than 64 bits. A run of digits this long may be one, or part of an id;
 # searching for the run first takes a tenth of the time of the expression alone.
@@ -71,7 +77,7 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
     status = response.status_code
     envelope = _envelope(response)
     secrets = tuple(secrets)
-    code, reason = _first_error(envelope)
+    code, reason = _told_errors(envelope)
     # Masked before it is cut, or most of a secret at the cut would show.
     reason = masked(reason, secrets)[:LONGEST_REASON]
     told = f"{subject}: Cloudflare refused ({status}{'' if code is None else f', code {code}'})"
@@ -103,9 +109,10 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
             code=code,
             retry_after_seconds=retry_after_seconds(response),
         )
-    if status == 401:
+    if status == 401 or code == INVALID_HEADERS:
+        why = f" ({reason})" if code == INVALID_HEADERS else ""
         raise AuthenticationError(
-            f"{told}: the credentials are not accepted; check CLOUDFLARE_API_TOKEN, and that it has "
+            f"{told}: the credentials are not accepted{why}; check CLOUDFLARE_API_TOKEN, and that it has "
             "not expired",
             http_status=status,
             code=code,
@@ -117,11 +124,8 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
             http_status=status,
         )
     if status == 403:
-        lacking = f'lack the permission "{endpoint.permission}"' if endpoint.permission else "are not enough"
         raise ForbiddenError(
-            f"{told}: the credentials {lacking} here",
-            http_status=status,
-            code=code,
+            f"{told}: {_why_forbidden(endpoint, code, reason)}", http_status=status, code=code
         )
     if status == 404 or code == NO_SUCH_ROUTE:
         raise NotFoundError(f"{told}: nothing is there; check the account id", http_status=status, code=code)
@@ -139,6 +143,17 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
             http_status=status,
         )
     raise CloudflareError(f"{told}: {reason}", http_status=status, code=code)
+
+
+def _why_forbidden(endpoint: Endpoint, code: int | None, reason: str) -> str:
+    """Cloudflare's reason; where it is none of its own, the permission that is probably missing."""
+    lacking = f'lack the permission "{endpoint.permission}"' if endpoint.permission else "are not enough"
+    why = reason
+    if code == AUTHENTICATION_ERROR or reason == NO_REASON:
+        why = f"the credentials {lacking} here"
+    elif endpoint.permission and "unauthorized" in reason.lower():
+        why = f"{reason}; the credentials may {lacking} here"
+    return f"{why}; {endpoint.otherwise}" if endpoint.otherwise else why
 
 
 def _doubt(status: int, code: int | None, reason: str, envelope: dict[str, Any]) -> str:
@@ -187,17 +202,28 @@ def _envelope(response: httpx.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _first_error(envelope: dict[str, Any] | None) -> tuple[int | None, str]:
-    """The code and the message of the first error in the envelope."""
-    errors = envelope.get("errors") if envelope else None
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return None, "it gave no reason"
-    code, message = first.get("code"), first.get("message")
-    return (
-        code if isinstance(code, int) else None,
-        message if isinstance(message, str) else "it gave no reason",
-    )
+def _told_errors(envelope: dict[str, Any] | None) -> tuple[int | None, str]:
+    """The code of the first error in the envelope, and what all of them say."""
+    errors = _errors(envelope.get("errors") if envelope else None)
+    codes = [error["code"] for error in errors if type(error.get("code")) is int]
+    messages = dict.fromkeys(filter(None, map(_message, errors[:MOST_ERRORS])))
+    return codes[0] if codes else None, "; ".join(messages) or NO_REASON
+
+
+def _errors(errors: Any) -> list[dict[str, Any]]:
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _message(error: dict[str, Any]) -> str:
+    """What an error says, and in brackets what has caused it."""
+    told = error.get("message")
+    message = told.strip().rstrip(".") if isinstance(told, str) else ""
+    causes = [
+        f"{cause['message'].strip().rstrip('.')} (code {cause.get('code')})"
+        for cause in _errors(error.get("error_chain"))[:MOST_ERRORS]
+        if isinstance(cause.get("message"), str)
+    ]
+    return ": ".join(filter(None, [message, ", ".join(causes)]))
 
 
 def _shape(response: httpx.Response, secrets: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ class FitCheck:
         self._columns = {
             name: {column.name for column in columns} for name, (_, columns) in TABLES.items()
         } | {name: set(table["columns"]) for name, table in stored.items()}
+        self._stored = {name: frozenset(table["columns"]) for name, table in stored.items()}
         self._parents: dict[str, str | None] = {name: table.get("parent") for name, table in stored.items()}
 
     def problem(self, root: str, row: Row) -> str | None:
@@ -36,6 +37,9 @@ class FitCheck:
             parents[table] = None if shape.parent is None else _table(root, shape.parent)
             if reserved := sorted(shape.columns & limits.reserved_columns):
                 return f"the destination reserves the column {reserved[0]}"
+            new = shape.columns - self._stored.get(table, shape.columns)
+            if new and not limits.may_add_columns:
+                return f"the column {sorted(new)[0]} cannot be added to {table}, which has another owner"
             if len(columns[table]) > limits.max_columns:
                 return f"{table} would have more than {limits.max_columns} columns"
             if limits.max_row_bytes is not None and shape.row_bytes > limits.max_row_bytes:

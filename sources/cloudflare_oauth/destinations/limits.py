@@ -13,6 +13,7 @@ class DestinationLimits:
         max_columns: the largest number of columns of a table.
         max_row_bytes: the largest size of a row without its long texts; None if there is no limit.
         max_nested_tables: the largest number of tables that the arrays of one resource may become.
+        may_add_columns: whether a table that is there may get another column.
     """
 
     holds_nul: bool = False
@@ -20,3 +21,4 @@ class DestinationLimits:
     max_columns: int = 1_000
     max_row_bytes: int | None = None
     max_nested_tables: int = 200
+    may_add_columns: bool = True

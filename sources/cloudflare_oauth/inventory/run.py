@@ -57,10 +57,12 @@ class Inventory:
         limits: DestinationLimits | None = None,
         observer: events.Observer = events.ignore,
         sync_id: str | None = None,
+        most_accounts: int | None = None,
     ) -> None:
         self.reader = reader
         self.stored = stored
         self.settings = settings
+        self.most_accounts = most_accounts
         self.limits = limits or DestinationLimits()
         self.fit_check = FitCheck(self.limits, stored.tables)
         self.overtaken: set[str] = set()
@@ -89,7 +91,7 @@ class Inventory:
         """
         scopes = self.reader.begin(OAUTH_SCOPE, self.stored.scopes)
         account_ids, rows = self._listed() if self.settings.account_ids is None else self._named()
-        account_ids = self._to_resume(account_ids)
+        account_ids = self._to_resume(account_ids)[: self.most_accounts]
         self.observer(events.AccountsFound(len(account_ids)))
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
         readings = self.reader.read_accounts(OAUTH_CLIENT, accounts)

@@ -30,6 +30,39 @@ from tests.support.client_settings import LIMITS, Get, settings_for
     [
         (faults.error(401, 10000, "Authentication error"), AuthenticationError, "401, code 10000"),
         (faults.forbidden(), ForbiddenError, '403, code 10000): the credentials lack the permission "OAuth'),
+        (
+            faults.error(403, 9109, "Cannot use the access token from location: 192.0.2.1"),
+            ForbiddenError,
+            "(403, code 9109): Cannot use the access token from location: 192.0.2.1",
+        ),
+        (
+            faults.error(403, 9109, "Unauthorized to access requested resource"),
+            ForbiddenError,
+            'Unauthorized to access requested resource; the credentials may lack the permission "OAuth',
+        ),
+        (
+            faults.error(403, 10405, "Method not allowed for this scheme"),
+            ForbiddenError,
+            "not allowed for this",
+        ),
+        (
+            faults.refused(
+                400,
+                {
+                    "code": 6003,
+                    "message": "Invalid request headers",
+                    "error_chain": [{"code": 6111, "message": "Invalid format for Authorization header"}],
+                },
+            ),
+            AuthenticationError,
+            "(Invalid request headers: Invalid format for Authorization header (code 6111)); check CLOU",
+        ),
+        (
+            faults.refused(400, {"code": 7, "message": "First."}, {"code": 8, "message": "Second"}, "noise"),
+            CloudflareError,
+            "400, code 7): First; Second",
+        ),
+        (faults.refused(400, {"error_chain": "noise"}, {"message": 7}), CloudflareError, "it gave no reason"),
         (faults.not_found(), NotFoundError, "404, code 7003): nothing is there; check the account id"),
         (faults.error(400, 7003, "Could not route"), NotFoundError, "400, code 7003"),
         (faults.error(400, 1234, "Strange question"), CloudflareError, "400, code 1234): Strange question"),

@@ -168,6 +168,7 @@ def test_the_exit_codes() -> None:
         "PARTIAL": 3,
         "FOUND": 4,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
 
 

@@ -11,7 +11,7 @@ from ...analysis.rules import SEVERITIES, load_rules
 from ...destinations.target import Target
 from ...run.summary import Summary
 from ...safe_text import printable, printable_lines
-from .console import stderr, stdout, table
+from .console import ACCOUNTS_NAMED, stderr, stdout, table
 
 if TYPE_CHECKING:
     from ...analysis.findings import Findings
@@ -41,8 +41,12 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
     lines = [
         (
             f"{row['observed_at']:%Y-%m-%d %H:%M}",
-            account_names.get(row["account_id"], row["account_id"]),
-            row["client_name"] or row["client_id"],
+            printable_lines(
+                [
+                    row["client_name"] or row["client_id"],
+                    account_names.get(row["account_id"], row["account_id"]),
+                ]
+            ),
             row["change"],
             printable_lines(in_words(row)),
         )
@@ -50,7 +54,7 @@ def print_changes(rows: Sequence[dict[str, Any]], account_names: dict[str, str])
     ]
     console = stdout()
     if lines:
-        console.print(table(("seen (UTC)", "account", "client", "change", "what"), lines))
+        console.print(table(("seen (UTC)", "client, account", "change", "what"), lines))
     console.print(f"{len(lines)} changes" if lines else "no changes")
 
 
@@ -90,6 +94,14 @@ def print_access(found: Sequence["Access"]) -> None:
     """Which accounts can be read."""
     rows = [(access.account_id, access.name, "granted" if access.granted else "refused") for access in found]
     stdout().print(table(("account", "name", "OAuth Client Read"), rows))
+    reasons: Counter[str] = Counter()
     for access in found:
         if access.error_message:
-            stderr().print("refused:", printable(access.error_message))
+            reason = access.error_message.replace(access.account_id, "…")
+            reasons[reason] += 1
+            if reasons[reason] <= ACCOUNTS_NAMED:
+                stderr().print("refused:", printable(access.error_message))
+    for reason, number in reasons.items():
+        if (more := number - ACCOUNTS_NAMED) > 0:
+            told = f"{more} more accounts, {number} in all, for the same reason: {reason}"
+            stderr().print("refused:", printable(told))

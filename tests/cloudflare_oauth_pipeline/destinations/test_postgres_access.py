@@ -1,0 +1,198 @@
+"""PostgreSQL as people run it: any address, and refusals that say what to do before anything is requested."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from cloudflare_oauth_pipeline.fake_api import FakeApi, account_id
+from tests.support.commands import Run
+from tests.support.warehouses import Postgres
+
+ONE = account_id("one")
+SYNC = ("sync", "--destination", "postgres", "--progress", "off")
+
+
+@pytest.fixture
+def database(api: FakeApi, server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Postgres:
+    """An empty database, and an account with one client."""
+    api.organisation.add(ONE, client_id="client-1", client_name="Ω")
+    return server.emptied(tmp_path_factory.mktemp("access").name)
+
+
+@pytest.fixture
+def role(database: Postgres) -> Iterator[str]:
+    """A role that owns nothing."""
+    name = f"analyst-{urlsplit(database.uri).path[1:]}"
+    execute(database, f'CREATE ROLE "{name}" LOGIN')
+    yield name
+    execute(database, f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
+
+
+def execute(database: Postgres, sql: str) -> None:
+    with closing(psycopg2.connect(database.uri)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(sql)
+
+
+def address(database: Postgres, scheme: str = "postgresql", login: str = "postgres@", path: str = "") -> str:
+    """The address of the server's socket, without a password."""
+    url = urlsplit(database.uri)
+    return f"{scheme}://{login}/{path or url.path[1:]}?{url.query}"
+
+
+def use(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", uri)
+
+
+def error_of(done_stderr: str) -> str:
+    (line,) = [line for line in done_stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+@pytest.mark.parametrize("login", ["postgres@", "postgres:any@localhost:5432"])
+def test_an_address_may_leave_out_what_libpq_knows(
+    database: Postgres, run: Run, monkeypatch: pytest.MonkeyPatch, scheme: str, login: str
+) -> None:
+    """A password, a host, and whatever driver SQLAlchemy is to use."""
+    use(monkeypatch, address(database, scheme, login))
+
+    assert run(*SYNC).exit_code == 0
+    assert run(*SYNC).exit_code == 0
+    assert [row["client_name"] for row in database.rows("oauth_clients")] == ["Ω"]
+
+
+def test_names_arrive_whole_in_a_database_of_another_encoding(
+    api: FakeApi, database: Postgres, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in one that knows of no encoding at all."""
+    name = f"{urlsplit(database.uri).path[1:]}-ascii"
+    execute(
+        database,
+        f"CREATE DATABASE \"{name}\" ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+    )
+    use(monkeypatch, address(database, path=name))
+
+    assert run(*SYNC).exit_code == 0
+    again = run(*SYNC, "--format", "json")
+    found = run("changes", "--destination", "postgres", "--format", "csv")
+
+    assert '"unchanged": 1' in again.stdout
+    assert "Ω" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("uri", "exit_code", "told"),
+    [
+        ("postgresql://postgres@127.0.0.1:9/postgres", 1, "PostgreSQL does not answer (Connection refused)"),
+        ("postgresql://postgres@no.such.host.invalid/postgres", 1, "there is no such host"),
+        ("postgresql://postgres@/postgres?host=/no/such/folder", 1, "PostgreSQL does not answer (No such fi"),
+        ("{socket}/no-such-database", 1, "there is no database 'no-such-database': create it"),
+        ("{nobody}", 1, 'PostgreSQL does not accept the login (role "no-such-role" does not exist)'),
+        ("nonsense", 2, "has to be like postgresql://user:password@host:port/database"),
+        ("", 2, "has to be like postgresql://user:password@host:port/database"),
+        ("postgresql://me:pa#ss@host/db", 1, None),
+    ],
+)
+def test_a_refused_connection_says_what_to_do(
+    api: FakeApi,
+    database: Postgres,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    exit_code: int,
+    told: str | None,
+) -> None:
+    """In one sentence, and before anything is requested."""
+    if uri.startswith("{socket}"):
+        uri = address(database, path=uri.partition("/")[2])
+    use(monkeypatch, address(database, login="no-such-role@") if uri == "{nobody}" else uri)
+
+    for arguments in (SYNC, ("findings", "--destination", "postgres")):
+        done = run(*arguments)
+
+        line = error_of(done.stderr)
+        assert told is None or (told in line)
+        assert told is None or (done.exit_code == exit_code)
+        assert "Traceback" not in done.stderr
+        assert "pa#ss" not in line
+    assert not api.requests
+
+
+def test_a_role_that_may_not_create_a_schema_gets_the_statement(
+    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement of the message, run as it stands, is all that is needed; both schemas are named."""
+    use(monkeypatch, address(database, login=f"{role}@"))
+
+    for schema in ("cloudflare", "cloudflare_staging"):
+        line = error_of(run(*SYNC).stderr)
+        assert f"may not create the schema {schema} in the database" in line
+        (statement,) = re.findall(r"CREATE SCHEMA .*? AUTHORIZATION \"[^\"]+\"", line)
+        execute(database, statement)
+
+    assert not api.requests
+    assert run(*SYNC).exit_code == 0
+
+
+def test_a_role_without_rights_to_a_schema_gets_the_grant(
+    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the dataset, then of dlt's staging schema."""
+    execute(database, "CREATE SCHEMA cloudflare; CREATE SCHEMA cloudflare_staging")
+    use(monkeypatch, address(database, login=f"{role}@"))
+
+    for schema in ("cloudflare", "cloudflare_staging"):
+        line = error_of(run(*SYNC).stderr)
+        assert f"may not create tables in the schema {schema}:" in line
+        (statement,) = re.findall(r"GRANT USAGE, CREATE ON SCHEMA .*? TO \"[^\"]+\"", line)
+        execute(database, statement)
+
+    assert not api.requests
+    assert run(*SYNC).exit_code == 0
+
+
+def test_a_role_that_owns_no_table_loads_all_but_new_fields(
+    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its owner can add a column to a table; the clients without a new field are loaded."""
+    use(monkeypatch, address(database))
+    assert run(*SYNC).exit_code == 0
+    execute(
+        database,
+        f'GRANT USAGE, CREATE ON SCHEMA cloudflare, cloudflare_staging TO "{role}";'
+        f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
+    )
+    api.organisation.add(ONE, client_id="client-2", client_name="two")
+    api.organisation.add(ONE, client_id="client-3", new_field="x", new_array=["y"])
+    use(monkeypatch, address(database, login=f"{role}@"))
+
+    done = run(*SYNC)
+
+    assert done.exit_code == 3
+    assert "the role does not own the table cloudflare." in done.stderr
+    assert {row["client_id"] for row in database.rows("oauth_clients")} == {"client-1", "client-2"}
+    (rejected,) = database.rows("rejected_rows")
+    assert (
+        rejected["reason"] == "the column new_field cannot be added to oauth_clients, which has another owner"
+    )
+    use(monkeypatch, address(database))
+    assert run(*SYNC).exit_code == 0
+    assert {row["new_field"] for row in database.rows("oauth_clients")} == {None, "x"}
+
+
+def test_a_dataset_is_told_by_its_name_in_the_database(
+    database: Postgres, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt writes names in snake case."""
+    use(monkeypatch, address(database))
+
+    done = run(*SYNC, "--dataset", "SecOps-2026")
+
+    assert done.exit_code == 0
+    assert "postgres, dataset sec_ops_2026 (for --dataset SecOps-2026): " in done.stdout
+    execute(database, "SELECT * FROM sec_ops_2026.oauth_clients")

@@ -1,0 +1,436 @@
+"""The program in the surroundings that people have: one sentence, the right exit code, never a traceback."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.fake_api.faults import never
+
+PROGRAM = (sys.executable, "-m", "cloudflare_oauth_pipeline")
+ONE = account_id("one")
+COMMANDS = [
+    ["sync", "--format", "json"],
+    ["sync"],
+    ["check"],
+    ["changes"],
+    ["changes", "--format", "csv"],
+    ["findings"],
+    ["findings", "--format", "json"],
+    ["explore", "--export", "pages"],
+    ["--help"],
+]
+# With characters that many encodings lack.
+NAME = "Zażółć Ω 🦆"
+
+Start = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def environment(api: FakeApi, tmp_path: Path) -> dict[str, str]:
+    return os.environ | {
+        "HOME": str(tmp_path),
+        "DLT_DATA_DIR": str(tmp_path / "dlt"),
+        "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
+        "CLOUDFLARE_BASE_URL": api.base_url,
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Start:
+    """Runs the program in an empty folder, with more variables (None removes one)."""
+
+    def start(*arguments: str, **variables: str | None) -> "subprocess.CompletedProcess[str]":
+        env = {name: value for name, value in (environment | variables).items() if value is not None}
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=120,
+        )
+
+    return start
+
+
+@pytest.fixture
+def client(api: FakeApi) -> str:
+    """The id of the only client."""
+    api.organisation.add(ONE, client_id="client-1", client_name=NAME, redirect_uris=["https://a.example/*"])
+    return "client-1"
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with a dataset of one client, and the variables for the program; the API is there, too."""
+    folder = tmp_path_factory.mktemp("synced")
+    with FakeApi() as api:
+        api.organisation.add(
+            ONE, client_id="client-1", client_name=NAME, redirect_uris=["https://a.example/*"]
+        )
+        environment = os.environ | {
+            "HOME": str(folder),
+            "DLT_DATA_DIR": str(folder / "dlt"),
+            "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
+            "CLOUDFLARE_BASE_URL": api.base_url,
+        }
+        subprocess.run([*PROGRAM, "sync"], cwd=folder, env=environment, capture_output=True, check=True)
+        yield folder, environment
+
+
+@pytest.fixture
+def start_synced(synced: tuple[Path, dict[str, str]]) -> Start:
+    """Runs the program beside that dataset, with more variables."""
+    folder, environment = synced
+
+    def start(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=folder,
+            env=environment | variables,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=120,
+        )
+
+    return start
+
+
+def sentence(done: "subprocess.CompletedProcess[str]", exit_code: int) -> str:
+    """The one error that was told."""
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.returncode == exit_code, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+# Files that are no DuckDB files
+
+
+def _sqlite(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+
+
+@pytest.mark.variants(4)
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_sqlite, "this is no DuckDB file"),
+        (lambda file: file.write_text("a,b\n1,2\n"), "this is no DuckDB file"),
+        (lambda file: file.write_bytes(b"PAR1" * 9), "this is no DuckDB file"),
+        (lambda file: file.mkdir(), "this is a folder"),
+    ],
+    ids=["SQLite", "CSV", "Parquet", "folder"],
+)
+@pytest.mark.parametrize("command", ["sync", "findings", "changes", "explore"])
+def test_what_is_no_duckdb_file_is_refused_and_nothing_is_downloaded(
+    api: FakeApi, start: Start, tmp_path: Path, make: Callable[[Path], object], why: str, command: str
+) -> None:
+    """DuckDB would download the extension for SQLite."""
+    make(tmp_path / "file.db")
+
+    told = sentence(start(command, "--db", "file.db"), 2)
+
+    assert why in told
+    assert not api.requests
+    assert not (tmp_path / ".duckdb").exists()
+
+
+# The network
+
+
+@pytest.fixture
+def no_pem(tmp_path: Path) -> Path:
+    file = tmp_path / "no.pem"
+    file.write_text("hello")
+    return file
+
+
+@pytest.mark.variants(6)
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"SSL_CERT_FILE": "/no/such/file.pem"}, "SSL_CERT_FILE names /no/such/file.pem"),
+        ({"SSL_CERT_FILE": "no.pem"}, "SSL_CERT_FILE names no.pem, which cannot be used: it holds no certif"),
+        ({"SSL_CERT_DIR": "/no/such/folder"}, "SSL_CERT_DIR names /no/such/folder, which is no folder"),
+        ({"HTTPS_PROXY": "http://me:pa#ss@proxy:3128"}, "HTTPS_PROXY is no address of a proxy"),
+        ({"ALL_PROXY": "http://me:pa/ss@proxy:3128"}, "ALL_PROXY is no address of a proxy"),
+        ({"https_proxy": "ftp://proxy"}, "HTTPS_PROXY is no address of a proxy"),
+    ],
+    ids=lambda value: next(iter(value.items()))[1] if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("command", ["sync", "check"])
+def test_a_way_to_cloudflare_that_cannot_be_used_is_named(
+    api: FakeApi, start: Start, no_pem: Path, variables: dict[str, str], told: str, command: str
+) -> None:
+    """By the variable, before a request is sent or a file made, and without a password."""
+    done = start(command, CLOUDFLARE_BASE_URL="https://api.example/client/v4", **variables)
+
+    line = sentence(done, 2)
+    assert told in line
+    assert "pa#" not in line
+    assert "pa/" not in line
+    assert not list(no_pem.parent.glob("*.duckdb"))
+
+
+@pytest.mark.parametrize("no_proxy", ["[::1]", "::1,[::1]:80", "127.0.0.1,*.example, ,", "*"])
+def test_any_list_of_exceptions_from_the_proxy_will_do(
+    api: FakeApi, start: Start, client: str, no_proxy: str
+) -> None:
+    """This machine never needs a proxy, and no spelling of an address is a reason to fail."""
+    done = start("sync", NO_PROXY=no_proxy, HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def answering_proxy() -> Iterator[str]:
+    """A proxy that asks everyone for a password."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(
+                        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+                    )
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_proxy_that_refuses_is_named_at_once(start: Start, answering_proxy: str) -> None:
+    """To ask again would not help."""
+    done = start("check", CLOUDFLARE_BASE_URL="https://api.example/client/v4", HTTPS_PROXY=answering_proxy)
+
+    assert "the proxy does not let the request pass (407 Proxy Authentication Required)" in sentence(done, 1)
+
+
+# Output
+
+
+@pytest.mark.variants(9)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-16"])
+def test_every_command_writes_in_any_encoding(
+    start_synced: Start, arguments: list[str], encoding: str
+) -> None:
+    """What an encoding lacks is shown as its escape; JSON stays JSON."""
+    done = start_synced(*arguments, PYTHONIOENCODING=encoding, COLUMNS="200")
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    if "json" in arguments and encoding != "utf-16":
+        json.loads(done.stdout)
+
+
+@pytest.mark.variants(9)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("columns", ["0", "1", "-3", "wide", "100000"])
+def test_every_command_prints_at_any_width(start_synced: Start, arguments: list[str], columns: str) -> None:
+    """A width that is none counts as not told."""
+    done = start_synced(*arguments, COLUMNS=columns)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.variants(9)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full"])
+def test_every_command_ends_with_its_exit_code_whatever_its_streams_are(
+    synced: tuple[Path, dict[str, str]], arguments: list[str], closed: str
+) -> None:
+    """Only a result that could not be written is a failure; the file of the dataset stays whole."""
+    folder, environment = synced
+
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *PROGRAM, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == (1 if closed == "> /dev/full" else 0), done.stderr
+    assert "Traceback" not in done.stderr
+    if closed == "> /dev/full":
+        assert "could not be written to standard output: No space left on device" in done.stderr
+    with duckdb.connect(folder / "cloudflare_oauth.duckdb", read_only=True) as connection:
+        assert connection.execute("SELECT client_name FROM cloudflare.oauth_clients").fetchall() == [(NAME,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (["changes", "--format", "json"], 0),
+        (["findings"], 0),
+        (["findings", "--format", "csv", "--fail-on", "low"], 4),
+    ],
+)
+def test_a_reader_that_has_seen_enough_changes_no_exit_code(
+    api: FakeApi,
+    tmp_path: Path,
+    environment: dict[str, str],
+    arguments: list[str],
+    exit_code: int,
+) -> None:
+    """`| head` ends before the program does."""
+    for number in range(2_000):
+        api.organisation.add(ONE, client_id=f"client-{number}", redirect_uris=["https://a.example/*"])
+    subprocess.run([*PROGRAM, "sync"], cwd=tmp_path, env=environment, capture_output=True, check=True)
+
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$@" | head -n 1 > first', "bash", *PROGRAM, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (exit_code, "")
+    assert (tmp_path / "first").read_text()
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "exit_code", "told"),
+    [
+        ("waivers.toml", '\ufeff[[waiver]]\nrule = "RU-02"\nreason = "known"\n', 0, None),
+        (".dlt/config.toml", "[runtime]\nslack_incoming_hook = 'https://hooks.example/x'\n", 2, "slack_inc"),
+        (
+            ".dlt/config.toml",
+            "[sources.cloudflare_oauth]\naccount_ids = [1, 2]\n",
+            2,
+            "1 is not an account id",
+        ),
+        (".dlt/config.toml", "\ufeff[runtime]\nlog_level = 'CRITICAL'\n", 2, "byte order mark"),
+        (".dlt/secrets.toml", "[sources.cloudflare_oauth\n", 2, "secrets.toml"),
+    ],
+)
+def test_files_that_editors_and_people_write(
+    start: Start, client: str, tmp_path: Path, file: str, content: str, exit_code: int, told: str | None
+) -> None:
+    """A byte order mark is no content; what cannot be used is named."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / file).write_text(content, "utf-8")
+
+    done = start("sync", CLOUDFLARE_ACCOUNT_ID=None)
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == exit_code, done.stderr
+    if told:
+        assert told in sentence(done, exit_code)
+
+
+# Variables
+
+
+def test_variables_name_the_dataset_in_every_command(start: Start, client: str, tmp_path: Path) -> None:
+    """Not only for the notebooks; an option goes first."""
+    variables = {"CLOUDFLARE_OAUTH_DB": "mine.duckdb", "CLOUDFLARE_OAUTH_DATASET": "security"}
+
+    assert start("sync", **variables).returncode == 0
+    assert not (tmp_path / "cloudflare_oauth.duckdb").exists()
+    with duckdb.connect(tmp_path / "mine.duckdb", read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM security.oauth_clients").fetchall() == [(1,)]
+    for command in (["changes"], ["findings"], ["explore", "--export", "pages"]):
+        assert start(*command, **variables).returncode == 0
+    assert "other.duckdb does not exist" in sentence(
+        start("findings", "--db", "other.duckdb", **variables), 1
+    )
+    assert start("findings", "--dataset", "cloudflare", **variables).returncode == 1
+
+
+def test_the_variable_of_the_file_is_for_duckdb_alone(start: Start) -> None:
+    """Who has set it for good may still name another destination; the option would be a mistake."""
+    done = start("findings", "--destination", "postgres", CLOUDFLARE_OAUTH_DB="mine.duckdb")
+
+    assert "--db" not in sentence(done, 2)
+
+
+# Ends from outside
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_sync_with_a_sentence_and_its_summary(
+    api: FakeApi, tmp_path: Path, environment: dict[str, str], client: str, signal_name: str
+) -> None:
+    """The same for each; the exit code tells which."""
+    number = signal.Signals[signal_name]
+    api.behaviour.break_(ONE, never())
+    process = subprocess.Popen(
+        [*PROGRAM, "sync", "--format", "json"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has it ignored in what it runs in the background, such as these tests.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stderr is not None
+    # It has listed the accounts, and dlt is imported.
+    assert "reading 1 accounts" in process.stderr.readline()
+
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number, stderr
+    how = "interrupted" if number == signal.SIGINT else f"ended by {signal_name}"
+    assert stderr.splitlines()[-1] == (
+        f"error: {how}: 0 of 1 accounts were loaded; the next sync does the rest"
+    )
+    assert json.loads(stdout)["status"] == "failed"
+
+
+def test_a_signal_that_is_ignored_stays_ignored(
+    api: FakeApi, tmp_path: Path, environment: dict[str, str], client: str
+) -> None:
+    """`nohup` has SIGHUP ignored."""
+    account = api.behaviour
+    account.break_(ONE, never())
+    process = subprocess.Popen(
+        ["bash", "-c", 'trap "" HUP; exec "$@"', "bash", *PROGRAM, "sync"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "reading 1 accounts" in process.stderr.readline()
+
+    process.send_signal(signal.SIGHUP)
+    account.heal()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 128 + signal.SIGTERM
