@@ -92,7 +92,7 @@ def test_names_arrive_whole_in_a_database_of_another_encoding(
         ("postgresql://postgres@no.such.host.invalid/postgres", 1, "there is no such host"),
         ("postgresql://postgres@/postgres?host=/no/such/folder", 1, "PostgreSQL does not answer (No such fi"),
         ("{socket}/no-such-database", 1, "there is no database 'no-such-database': create it"),
-        ("{nobody}", 1, 'PostgreSQL does not accept the login (role "no-such-role" does not exist)'),
+        ("{no role}", 1, 'PostgreSQL does not accept the login (role "no-such-role" does not exist)'),
         ("nonsense", 2, "has to be like postgresql://user:password@host:port/database"),
         ("", 2, "has to be like postgresql://user:password@host:port/database"),
         ("postgresql://me:pa#ss@host/db", 1, None),
@@ -110,7 +110,7 @@ def test_a_refused_connection_says_what_to_do(
     """In one sentence, and before anything is requested."""
     if uri.startswith("{socket}"):
         uri = address(database, path=uri.partition("/")[2])
-    use(monkeypatch, address(database, login="no-such-role@") if uri == "{nobody}" else uri)
+    use(monkeypatch, address(database, login="no-such-role@") if uri == "{no role}" else uri)
 
     for arguments in (SYNC, ("findings", "--destination", "postgres")):
         done = run(*arguments)
