@@ -164,7 +164,8 @@ class _Problems:
     def observe(self, event: events.Event) -> None:
         match event:
             case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
-                self.told.append(f"account {account_id} is {status} ({message})")
+                subject = f"account {account_id}: "
+                self.told.append(f"{subject}{status}, {message.removeprefix(subject)}")
             case events.Warned(message, True):
                 self.told.append(message)
         self._observer(event)

@@ -378,8 +378,8 @@ def test_a_limit_of_anything_else_is_refused(limit: dict[str, Any]) -> None:
 
 
 PARTIAL: list[tuple[Callable[[FakeApi], object], str]] = [
-    (lambda api: api.behaviour.forbid("b" * 32), "is forbidden"),
-    (lambda api: api.behaviour.break_("b" * 32, faults.error(500)), "is failed"),
+    (lambda api: api.behaviour.forbid("b" * 32), ": forbidden, Cloudflare refused (403"),
+    (lambda api: api.behaviour.break_("b" * 32, faults.error(500)), ": failed, Cloudflare is in trouble"),
     (lambda api: api.organisation.add("b" * 32, client_id=""), "could not be loaded"),
 ]
 
