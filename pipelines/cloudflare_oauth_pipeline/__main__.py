@@ -16,6 +16,8 @@ def main() -> None:
     relax_garbage_collector()
     # Arrow's own allocator keeps more of the memory that it no longer needs. Read when Arrow is imported.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # NumPy's linear algebra, which is not used, would reserve memory for each core, or end the process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] == ["sync"]:
         # Before the command line is imported: the process gets ready meanwhile.
         from .run.early_reading import start_early

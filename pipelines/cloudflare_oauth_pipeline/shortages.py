@@ -27,8 +27,8 @@ def shortage_of(error: BaseException) -> str | None:
             return _MEMORY
         if isinstance(cause, BlockingIOError) or _NO_THREAD.search(text):
             return (
-                "no more threads or processes may be started here: raise the limit (ulimit -u, or the "
-                "container's pids limit) and run again"
+                "no more threads or processes may be started here: raise the limit on them (ulimit -u, or "
+                "the container's pids limit), or on memory, which they take (ulimit -v), and run again"
             )
         if _NO_MEMORY.search(text):
             return _MEMORY

@@ -58,7 +58,7 @@ def test_other_errors_are_none(error: Exception) -> None:
 
 @pytest.mark.scale
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce the limit")
-@pytest.mark.parametrize("megabytes", [350, 450, 600])
+@pytest.mark.parametrize("megabytes", [600, 800])
 def test_little_memory_is_told_in_a_sentence(api: FakeApi, tmp_path: Path, megabytes: int) -> None:
     """No traceback, and no false cause."""
     for number in range(50):
@@ -83,4 +83,4 @@ def test_little_memory_is_told_in_a_sentence(api: FakeApi, tmp_path: Path, megab
 
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "there is not enough memory" in done.stderr.splitlines()[-1]
+    assert "(ulimit -v" in done.stderr.splitlines()[-1]
