@@ -57,7 +57,6 @@ def test_other_errors_are_none(error: Exception) -> None:
 
 
 @pytest.mark.scale
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce the limit")
 @pytest.mark.parametrize("megabytes", [500, 600])
 def test_little_memory_is_told_in_a_sentence(api: FakeApi, tmp_path: Path, megabytes: int) -> None:
     """No traceback, and no false cause."""
@@ -82,6 +81,6 @@ def test_little_memory_is_told_in_a_sentence(api: FakeApi, tmp_path: Path, megab
     )
 
     assert "Traceback" not in done.stderr
-    # Where libraries take less, it is enough.
+    # Where libraries take less, or the system does not enforce the limit, it is enough.
     assert done.returncode in (0, 1), done.stderr
     assert done.returncode == 0 or "(ulimit -v" in done.stderr.splitlines()[-1]

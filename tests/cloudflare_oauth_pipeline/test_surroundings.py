@@ -47,15 +47,14 @@ def environment(api: FakeApi, tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Start:
-    """Runs the program in an empty folder, with more variables (None removes one)."""
+def program_in(folder: Path, environment: dict[str, str]) -> Start:
+    """Runs the program in a folder, with more variables (None removes one)."""
 
     def start(*arguments: str, **variables: str | None) -> "subprocess.CompletedProcess[str]":
         env = {name: value for name, value in (environment | variables).items() if value is not None}
         return subprocess.run(
             [*PROGRAM, *arguments],
-            cwd=tmp_path,
+            cwd=folder,
             env=env,
             capture_output=True,
             encoding="utf-8",
@@ -65,6 +64,12 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Start:
         )
 
     return start
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Start:
+    """Runs the program in an empty folder."""
+    return program_in(tmp_path, environment)
 
 
 @pytest.fixture
@@ -94,22 +99,8 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
 
 @pytest.fixture
 def start_synced(synced: tuple[Path, dict[str, str]]) -> Start:
-    """Runs the program beside that dataset, with more variables."""
-    folder, environment = synced
-
-    def start(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            cwd=folder,
-            env=environment | variables,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=120,
-        )
-
-    return start
+    """Runs the program beside that dataset."""
+    return program_in(*synced)
 
 
 def sentence(done: "subprocess.CompletedProcess[str]", exit_code: int) -> str:

@@ -1,7 +1,6 @@
 """Shows the progress of a sync: a live line on a terminal, plain lines elsewhere."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +17,7 @@ from rich.progress import (
 from cloudflare_oauth import events
 
 from ..safe_text import printable
-from .output.console import ACCOUNTS_NAMED, stderr
+from .output.console import ProblemsOfAccounts, stderr
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -126,27 +125,19 @@ def _print_wait(console: Console, event: events.Waiting) -> None:
 
 
 class _Problems:
-    """Prints problems as they come; of many accounts with one, only the first few."""
+    """Prints problems as they come."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._accounts: Counter[tuple[str, str]] = Counter()
+        self._accounts = ProblemsOfAccounts(console)
 
     def observe(self, event: events.Event) -> None:
         match event:
             case events.Warned(message, _):
                 self._console.print("warning:", printable(message))
             case events.AccountDone(account_id=account_id, status=status, error_message=str(message)):
-                subject = f"account {account_id}"
-                named = message if message.startswith(subject) else f"{subject}: {message}"
-                kind = (status, message.replace(account_id, "…"))
-                self._accounts[kind] += 1
-                if self._accounts[kind] <= ACCOUNTS_NAMED:
-                    self._console.print(f"{status}:", printable(named))
+                self._accounts.add(status, account_id, message)
 
     def sum_up(self) -> None:
         """Say how many accounts were not named."""
-        for (status, message), number in self._accounts.items():
-            if (more := number - ACCOUNTS_NAMED) > 0:
-                told = f"{more} more accounts, {number} in all, for the same reason: {message}"
-                self._console.print(f"{status}:", printable(told))
+        self._accounts.sum_up()

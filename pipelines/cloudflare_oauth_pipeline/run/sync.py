@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 
 from cloudflare_oauth import (
+    CloudflareOAuthError,
     DestinationError,
     InterruptedSyncError,
     SyncSettings,
@@ -77,6 +78,10 @@ def sync(
         tally.failed = True
         loaded = f"{tally.accounts_loaded} of {tally.total_accounts} accounts were loaded"
         raise InterruptedSyncError.by(interrupt, f"{loaded}; the next sync does the rest") from None
+    except CloudflareOAuthError:
+        # It says itself what happened, perhaps in Cloudflare's words.
+        tally.failed = True
+        raise
     except BaseException as error:
         tally.failed = True
         if shortage := shortage_of(error):

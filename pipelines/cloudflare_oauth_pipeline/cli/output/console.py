@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -85,6 +86,30 @@ def print_json(value: Any) -> None:
 
 def _json_value(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+class ProblemsOfAccounts:
+    """Prints problems of accounts as they come; of many accounts with one, only the first few."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._numbers: Counter[tuple[str, str]] = Counter()
+
+    def add(self, prefix: str, account_id: str, message: str) -> None:
+        """Print a problem after `prefix`, unless enough accounts with the same one are named."""
+        subject = f"account {account_id}"
+        named = message if message.startswith(subject) else f"{subject}: {message}"
+        kind = (prefix, message.replace(account_id, "…"))
+        self._numbers[kind] += 1
+        if self._numbers[kind] <= ACCOUNTS_NAMED:
+            self._console.print(f"{prefix}:", printable(named))
+
+    def sum_up(self) -> None:
+        """Say how many accounts were not named."""
+        for (prefix, message), number in self._numbers.items():
+            if (more := number - ACCOUNTS_NAMED) > 0:
+                told = f"{more} more accounts, {number} in all, for the same reason: {message}"
+                self._console.print(f"{prefix}:", printable(told))
 
 
 def complain(message: str, *, prefix: str = "error") -> None:

@@ -10,8 +10,8 @@ from ...analysis.change_text import in_words
 from ...analysis.rules import SEVERITIES, load_rules
 from ...destinations.target import Target
 from ...run.summary import Summary
-from ...safe_text import printable, printable_lines
-from .console import ACCOUNTS_NAMED, stderr, stdout, table
+from ...safe_text import printable_lines
+from .console import ProblemsOfAccounts, stderr, stdout, table
 
 if TYPE_CHECKING:
     from ...analysis.findings import Findings
@@ -94,14 +94,8 @@ def print_access(found: Sequence["Access"]) -> None:
     """Which accounts can be read."""
     rows = [(access.account_id, access.name, "granted" if access.granted else "refused") for access in found]
     stdout().print(table(("account", "name", "OAuth Client Read"), rows))
-    reasons: Counter[str] = Counter()
+    problems = ProblemsOfAccounts(stderr())
     for access in found:
         if access.error_message:
-            reason = access.error_message.replace(access.account_id, "…")
-            reasons[reason] += 1
-            if reasons[reason] <= ACCOUNTS_NAMED:
-                stderr().print("refused:", printable(access.error_message))
-    for reason, number in reasons.items():
-        if (more := number - ACCOUNTS_NAMED) > 0:
-            told = f"{more} more accounts, {number} in all, for the same reason: {reason}"
-            stderr().print("refused:", printable(told))
+            problems.add("refused", access.account_id, access.error_message)
+    problems.sum_up()
