@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id, faults
 from cloudflare_oauth_pipeline.shortages import shortage_of
+from tests.support.commands import Run
 
 
 def caused(by: BaseException, *, context: bool = False) -> Exception:
@@ -54,6 +55,16 @@ def test_the_shortage_behind_an_error_is_told(error: Exception, told: str, conte
 def test_other_errors_are_none(error: Exception) -> None:
     """They say what they mean."""
     assert shortage_of(caused(error)) is None
+
+
+def test_what_cloudflare_says_of_memory_is_not_about_this_machine(api: FakeApi, run: Run) -> None:
+    """Its words are passed on."""
+    api.behaviour.fail_next(faults.error(400, 1234, "out of memory"), times=None)
+
+    done = run("sync")
+
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].endswith("Cloudflare refused (400, code 1234): out of memory")
 
 
 @pytest.mark.scale

@@ -123,34 +123,38 @@ def test_a_refused_connection_says_what_to_do(
     assert not api.requests
 
 
-def test_a_role_that_may_not_create_a_schema_gets_the_statement(
-    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("before", "told", "statement"),
+    [
+        (None, "may not create the schema {} in the database", r"CREATE SCHEMA .*? AUTHORIZATION \"[^\"]+\""),
+        (
+            "CREATE SCHEMA cloudflare; CREATE SCHEMA cloudflare_staging",
+            "may not create tables in the schema {}:",
+            r"GRANT USAGE, CREATE ON SCHEMA .*? TO \"[^\"]+\"",
+        ),
+    ],
+    ids=["no schema", "no right"],
+)
+def test_a_role_that_lacks_a_right_gets_the_statement_that_grants_it(
+    api: FakeApi,
+    database: Postgres,
+    role: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str | None,
+    told: str,
+    statement: str,
 ) -> None:
-    """The statement of the message, run as it stands, is all that is needed; both schemas are named."""
+    """Run as it stands, it is all that is needed; first for the dataset, then for dlt's staging schema."""
+    if before:
+        execute(database, before)
     use(monkeypatch, address(database, login=f"{role}@"))
 
     for schema in ("cloudflare", "cloudflare_staging"):
         line = error_of(run(*SYNC).stderr)
-        assert f"may not create the schema {schema} in the database" in line
-        (statement,) = re.findall(r"CREATE SCHEMA .*? AUTHORIZATION \"[^\"]+\"", line)
-        execute(database, statement)
-
-    assert not api.requests
-    assert run(*SYNC).exit_code == 0
-
-
-def test_a_role_without_rights_to_a_schema_gets_the_grant(
-    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the dataset, then of dlt's staging schema."""
-    execute(database, "CREATE SCHEMA cloudflare; CREATE SCHEMA cloudflare_staging")
-    use(monkeypatch, address(database, login=f"{role}@"))
-
-    for schema in ("cloudflare", "cloudflare_staging"):
-        line = error_of(run(*SYNC).stderr)
-        assert f"may not create tables in the schema {schema}:" in line
-        (statement,) = re.findall(r"GRANT USAGE, CREATE ON SCHEMA .*? TO \"[^\"]+\"", line)
-        execute(database, statement)
+        assert told.format(schema) in line
+        (found,) = re.findall(statement, line)
+        execute(database, found)
 
     assert not api.requests
     assert run(*SYNC).exit_code == 0
