@@ -1,26 +1,15 @@
 """The program as a process: its outputs, its exit codes, and how it ends."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
+from cloudflare_oauth_pipeline.fake_api import FakeApi, account_id
 
 PROGRAM = (sys.executable, "-m", "cloudflare_oauth_pipeline")
-
-
-@pytest.fixture
-def environment(api: FakeApi, tmp_path: Path) -> dict[str, str]:
-    return os.environ | {
-        "HOME": str(tmp_path),
-        "DLT_DATA_DIR": str(tmp_path / "dlt"),
-        "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
-        "CLOUDFLARE_BASE_URL": api.base_url,
-    }
 
 
 def test_the_program_writes_its_whole_output_and_nothing_else(

@@ -37,16 +37,6 @@ NAME = "Zażółć Ω 🦆"
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def environment(api: FakeApi, tmp_path: Path) -> dict[str, str]:
-    return os.environ | {
-        "HOME": str(tmp_path),
-        "DLT_DATA_DIR": str(tmp_path / "dlt"),
-        "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
-        "CLOUDFLARE_BASE_URL": api.base_url,
-    }
-
-
 def program_in(folder: Path, environment: dict[str, str]) -> Start:
     """Runs the program in a folder, with more variables (None removes one)."""
 
