@@ -131,7 +131,7 @@ def _(syncs):
 @app.cell
 def _(health, rejected):
     components.stack(
-        components.heading("Rows that could not be loaded"),
+        components.heading("Rows that could not be loaded, or not with all of their fields"),
         components.table(
             rejected.merge(health[["account_id", "account"]], on="account_id", how="left"),
             {

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from .cli.signals import end_on_signals
@@ -13,6 +14,7 @@ def main() -> None:
     """Run the command line and end the process."""
     end_on_signals()
     prepare_streams()
+    settle_home()
     relax_garbage_collector()
     # Arrow's own allocator keeps more of the memory that it no longer needs. Read when Arrow is imported.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -27,6 +29,14 @@ def main() -> None:
     from .cli.commands import main as run
 
     exit_now(run())
+
+
+def settle_home() -> None:
+    """Name a home where there is none, as containers do: libraries look for caches below it, or fail."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.sep
 
 
 def relax_garbage_collector() -> None:

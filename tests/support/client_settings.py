@@ -8,11 +8,11 @@ from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.api.responses import ApiResponse
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
 
-# Short, so that tests of retries and time-outs take milliseconds.
+# Short waits, so that tests of retries take milliseconds; long time-outs, for a machine that is busy.
 LIMITS = Limits(
     connect_seconds=1,
-    read_seconds=0.3,
-    total_seconds=0.6,
+    read_seconds=5,
+    total_seconds=10,
     attempts=5,
     first_backoff_seconds=0.001,
     longest_backoff_seconds=0.01,

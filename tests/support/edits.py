@@ -12,7 +12,7 @@ ACCOUNTS = [account_id(number) for number in range(3)]
 CLIENTS = [f"client-{number}" for number in range(14)]
 ARRAYS = ("redirect_uris", "scopes", "extra", "tags", "deep")
 URIS = ["https://a.example/cb", "https://b.example/cb", "http://c.example/", "=1+1", "Ω"]
-# A text in place of which an API sends a number: the client cannot be loaded.
+# A number where an API sends a text: the client is loaded without it.
 UNFIT = 7
 
 accounts = st.sampled_from(ACCOUNTS)
@@ -61,6 +61,9 @@ fields = st.fixed_dictionaries(
         "scopes": arrays,
         "client_uri": st.sampled_from([ABSENT, ABSENT, ABSENT, "https://a.example", UNFIT]),
         "has_rotated_secret": st.booleans() | st.none(),
+        "promoted_at": st.sampled_from([ABSENT, "", "2026-06-05T00:00:00Z"]),
+        # It would meet a column of ours.
+        "derivedVersion": st.sampled_from([ABSENT, ABSENT, ABSENT, ABSENT, 7]),
         "updated_at": st.sampled_from(["2026-06-03T00:00:00Z", "2026-06-04T02:00:00+02:00", ABSENT]),
         "client_uri_verification": st.sampled_from([None, {}, {"status": "pending", "text": "t"}]),
         "extra": anything,

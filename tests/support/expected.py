@@ -35,21 +35,23 @@ class Account:
         stored: for each client the documents with its content, in the order in which they were read; the
             array elements of one of them are stored in its order.
         log: the changes of each client.
-        rejected: the clients that could not be loaded, ever.
+        rejected: the clients that could not be loaded, ever, and those that could without some fields.
         withheld: clients whose deletion was withheld, each with the smallest fraction that lets it go.
     """
 
     stored: dict[str, list[Document]] = field(default_factory=dict)
     log: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
-    rejected: set[str] = field(default_factory=set)
+    rejected: set[tuple[str, bool]] = field(default_factory=set)
     baselined: bool = False
     last_listed: int | None = None
     withheld: dict[str, Fraction] = field(default_factory=dict)
 
     def read(self, documents: list[Document], *, provable: bool, max_delete_fraction: float) -> str:
         """Take over a listing; returns the account's status."""
-        listed = {one["client_id"]: one for one in documents if not is_unfit(one)}
+        listed = {one["client_id"]: _usable(one) for one in documents if not _is_unfit(one)}
         rejected = {one["client_id"] for one in documents} - listed.keys()
+        self.rejected |= {(id_, False) for id_ in rejected}
+        self.rejected |= {(one["client_id"], True) for one in documents if _is_unfit_in_part(one)}
         gone = self.stored.keys() - listed.keys()
         allowed = Fraction(str(max_delete_fraction))
         kept = {id_: share for id_, share in self.withheld.items() if id_ in gone and share > allowed}
@@ -61,7 +63,6 @@ class Account:
         for client_id in gone - kept.keys() if may_delete else ():
             (*_, last) = self.stored.pop(client_id)
             self.log[client_id].append(Change("deleted", last, None))
-        self.rejected |= rejected
         if not provable:
             return "incomplete"
         self.baselined = True
@@ -92,9 +93,22 @@ class Account:
         self.stored[client_id] = [document]
 
 
-def is_unfit(document: Document) -> bool:
+def _is_unfit(document: Document) -> bool:
     """Whether a document cannot be loaded; the only reason that the documents of the model have."""
-    return type(document.get("client_uri")) is int
+    return "derivedVersion" in document
+
+
+def _is_unfit_in_part(document: Document) -> bool:
+    """Whether it is loaded without a field; the only one of the model's documents."""
+    return type(document.get("client_uri")) is int and not _is_unfit(document)
+
+
+def _usable(document: Document) -> Document:
+    """What is taken of a document: an empty text is no time, and a number no URI."""
+    unusable = {"promoted_at"} if document.get("promoted_at") == "" else set()
+    if _is_unfit_in_part(document):
+        unusable.add("client_uri")
+    return {name: value for name, value in document.items() if name not in unusable}
 
 
 def content(value: Any, *, jsonb: bool = False) -> str:
@@ -167,10 +181,11 @@ def check(warehouse: Warehouse, accounts: dict[str, Account]) -> None:
         for row, change in zip(found_log[key], changes, strict=True):
             check_change(row, change, jsonb=is_postgres)
     rejected = {
-        (row["account_id"], json.loads(row["document"])["client_id"]) for row in tables["rejected_rows"]
+        (row["account_id"], json.loads(row["document"])["client_id"], "the rest of" in row["reason"])
+        for row in tables["rejected_rows"]
     }
     assert rejected == {
-        (account_id, client_id) for account_id, account in accounts.items() for client_id in account.rejected
+        (account_id, *client) for account_id, account in accounts.items() for client in account.rejected
     }
 
 

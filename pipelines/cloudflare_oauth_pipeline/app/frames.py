@@ -1,13 +1,16 @@
 """The dataset as pandas frames: queries in DuckDB's dialect, answered by any destination."""
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import marimo
 import pandas as pd
 import sqlglot
 
@@ -89,7 +92,8 @@ def open_dataset(
 ) -> Iterator[Data]:
     """Open the dataset that the arguments name, or else the environment, or else the defaults of `sync`.
 
-    Problems that a user can fix raise nothing: the frames are empty then, and `Data.notices` says why.
+    Problems that a user can fix raise nothing: the frames are empty then, and `Data.notices` says why. Of a
+    notebook that is run as a script, of which nothing is seen, they are the end.
     """
     with _ONE_AT_A_TIME, ExitStack() as held:
         data = Data(Target())
@@ -104,6 +108,13 @@ def open_dataset(
             yield data
         finally:
             data.dataset = None
+    if data.notices and _is_script():
+        sys.exit("\n".join(f"error: {notice}" for notice in data.notices))
+
+
+def _is_script() -> bool:
+    """Whether this is `python notebooks/inventory.py`, rather than a page or an export."""
+    return marimo.app_meta().mode == "script" and Path(sys.argv[0]).resolve().parent == marimo.notebook_dir()
 
 
 def require_dataset(target: Target) -> None:

@@ -86,7 +86,7 @@ class DuckDBFile(DuckDB):
         settings: Mapping[str, Any] = _READER if read_only else {}
         file = self.target.duckdb_file
         if file is not None:
-            self.target.check_file(file)
+            self.target.check_file(file, read_only=read_only)
             return LiteralDuckDB({"database": str(file), **settings})
         # dlt's configuration names the database, and how it is opened for writing.
         layout = self.target.staging_dataset_layout

@@ -1,7 +1,9 @@
 """Which dataset, on which destination."""
 
+import errno
 import hashlib
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +66,8 @@ class Target:
             return "%s_staging"
         return f"%s_staging_{hashlib.blake2b(self.pipeline_name.encode(), digest_size=4).hexdigest()}"
 
-    def check_file(self, file: Path) -> None:
-        """Check that this DuckDB file can hold the dataset.
+    def check_file(self, file: Path, *, read_only: bool = False) -> None:
+        """Check that this DuckDB file can hold the dataset, and can be written unless `read_only`.
 
         Raises:
             ConfigurationError: it cannot.
@@ -80,6 +82,8 @@ class Target:
         if not exists:
             raise ConfigurationError(f"--db {file}: the folder {folder} does not exist.")
         _check_content(file)
+        if not read_only:
+            _check_writable(file, folder)
         if file.stem.lower() == self.dataset.lower():
             # In DuckDB's SQL, `name.table` would be ambiguous.
             raise ConfigurationError(
@@ -115,6 +119,22 @@ def _check_content(file: Path) -> None:
     # DuckDB makes a database of an empty file.
     if beginning and not beginning.endswith(_DUCKDB_MAGIC):
         raise ConfigurationError(f"--db {file}: this is no DuckDB file; name another, or none to make one.")
+
+
+def _check_writable(file: Path, folder: Path) -> None:
+    """Refuse a file or folder that is not to be written; DuckDB makes files beside its own."""
+    what = f"the folder {folder}"
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+        if file.exists():
+            what = "the file"
+            file.open("r+b").close()
+    except OSError as error:
+        # Any other shortage, such as of space, is told when it is met.
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ConfigurationError(
+                f"--db {file}: {what} cannot be written to: {error.strerror}. Name a file elsewhere."
+            ) from None
 
 
 def _is_configured(destination: str) -> bool:

@@ -286,7 +286,7 @@ def _identity(item: Any, key: str) -> Hashable:
 def _page(response: ApiResponse, endpoint: Endpoint) -> Page:
     total_count = _total_count(response)
     items = response.result
-    if items is None and total_count == 0:
+    if items is None and not total_count:
         # How some servers write an empty array.
         items = []
     if not isinstance(items, list):

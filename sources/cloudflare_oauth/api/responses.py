@@ -71,7 +71,7 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
         AuthenticationError, ForbiddenError, NotFoundError: 401, 403, 404.
         TemporaryError: 408, 429, 5xx, or a response that is not from Cloudflare's API.
         CloudflareError: any other refusal, or a success that may not be the whole answer: any status but 200,
-            or `errors` beside the result.
+            or `errors` beside the result, or no result at all.
     """
     subject = endpoint.subject
     status = response.status_code
@@ -92,8 +92,12 @@ def checked(response: httpx.Response, endpoint: Endpoint, secrets: Iterable[str]
                     http_status=status,
                     code=code,
                 )
+            if "result" not in envelope:
+                raise CloudflareError(
+                    f"{subject}: Cloudflare answered 200 without a result; sync again", http_status=status
+                )
             info = envelope.get("result_info")
-            return ApiResponse(envelope.get("result"), info if isinstance(info, dict) else {})
+            return ApiResponse(envelope["result"], info if isinstance(info, dict) else {})
         raise CloudflareError(
             f"{subject}: Cloudflare answered {status} without success"
             f"{'' if code is None else f', code {code}'}: {reason}",

@@ -170,8 +170,7 @@ class Inventory:
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
-        if listing.rejections:
-            self._warn(f"{len(listing.rejections)} accounts could not be taken; see rejected_rows")
+        self._say_what_was_rejected("accounts", listing)
         unlisted = self.stored.by_account.keys() - set(account_ids) - set(excluded)
         if unlisted:
             self._warn(
@@ -184,7 +183,7 @@ class Inventory:
             row["account_id"] = row.pop("id")
         return account_ids, {
             "accounts": changed,
-            "rejected_rows": self._rejected("accounts", listing.rejections),
+            "rejected_rows": self._rejected(ACCOUNT, listing),
         }
 
     def _named(self) -> tuple[list[str], Rows]:
@@ -202,19 +201,17 @@ class Inventory:
         except CloudflareError as error:
             self._warn(f"{error}. The catalogue of scopes stays as it was", partial=False)
             return {}
-        rows, rejections = listing.rows, listing.rejections
-        if rejections:
-            self._warn(f"{len(rejections)} scopes could not be taken; see rejected_rows")
+        self._say_what_was_rejected("scopes", listing)
         if listing.problem:
             self._warn(
                 f"the catalogue of scopes is not proven whole: {listing.problem}; no scope was deleted",
                 partial=False,
             )
-        changed = self._changed(rows, self.stored.scopes)
-        if listing.complete and not rejections:
-            gone = self.stored.scopes.keys() - {row.key for row in rows}
+        changed = self._changed(listing.rows, self.stored.scopes)
+        if listing.complete and not listing.rejections:
+            gone = self.stored.scopes.keys() - {row.key for row in listing.rows}
             changed.extend({"id": id_, DELETED: True} for id_ in sorted(gone))
-        return {"oauth_scopes": changed, "rejected_rows": self._rejected("oauth_scopes", rejections)}
+        return {"oauth_scopes": changed, "rejected_rows": self._rejected(OAUTH_SCOPE, listing)}
 
     def _account(self, reading: AccountReading) -> Rows:
         if isinstance(reading.outcome, CloudflareError):
@@ -222,21 +219,20 @@ class Inventory:
         listing = self._fitting(OAUTH_CLIENT, reading.outcome)
         # Without what was listed, which would stay in memory.
         self._readings[reading.account_id] = replace(reading, outcome=CloudflareError(""))
-        rejections = listing.rejections
         diff = diff_account(
             reading.account_id,
             listing.rows,
             self.stored.account(reading.account_id),
             self.stored.documents_after,
             self.stored.observed_before,
-            may_delete=listing.complete and not rejections,
+            may_delete=listing.complete and not listing.rejections,
             max_delete_fraction=self.settings.max_delete_fraction,
             sync_id=self.sync_id,
             observed_at=self.observed_at,
         )
         account_sync = self._account_sync(
             reading,
-            **_verdict(listing, diff, rejections),
+            **_verdict(listing, diff),
             listed=listing.listed,
             reported_total=listing.reported_total,
             baseline=diff.count("baseline"),
@@ -245,14 +241,15 @@ class Inventory:
             deleted=diff.count("deleted"),
             unchanged=diff.unchanged,
             deletes_withheld=len(diff.withheld) if listing.complete else 0,
-            rejected=len(rejections),
+            rejected=len(listing.rejections) + len(listing.rejected_fields),
+            rejected_in_part=len(listing.rejected_fields),
             withheld_clients=withheld_as_text(diff.braked) if listing.complete else None,
         )
         return {
             "oauth_clients": diff.clients,
             "oauth_client_changes": diff.changes,
             "account_syncs": [account_sync],
-            "rejected_rows": self._rejected("oauth_clients", rejections, reading.account_id),
+            "rejected_rows": self._rejected(OAUTH_CLIENT, listing, reading.account_id),
         }
 
     def _fitting(self, resource: Resource, listing: CheckedListing) -> CheckedListing:
@@ -301,16 +298,18 @@ class Inventory:
             if stored.get(row.key) != row.content_hash
         ]
 
-    def _rejected(self, table: str, rejections: list[Rejection], account_id: str | None = None) -> list[JSON]:
+    def _rejected(
+        self, resource: Resource, listing: CheckedListing, account_id: str | None = None
+    ) -> list[JSON]:
         found = {
-            text_hash(account_id, table, rejection.document, rejection.reason): rejection
-            for rejection in rejections
+            text_hash(account_id, resource.table, rejection.document, rejection.reason): rejection
+            for rejection in listing.rejections + listing.rejected_fields
         }
         return [
             {
                 "rejection_id": rejection_id,
                 "account_id": account_id,
-                "table_name": table,
+                "table_name": resource.table,
                 "reason": rejection.reason,
                 "document": rejection.document,
                 "sync_id": self.sync_id,
@@ -319,6 +318,15 @@ class Inventory:
             for rejection_id, rejection in found.items()
             if rejection_id not in self.stored.rejections
         ]
+
+    def _say_what_was_rejected(self, kind: str, listing: CheckedListing) -> None:
+        if listing.rejections:
+            self._warn(f"{len(listing.rejections)} {kind} could not be taken; see rejected_rows")
+        if listing.rejected_fields:
+            self._warn(
+                f"{len(listing.rejected_fields)} {kind} were taken without some of their fields; "
+                "see rejected_rows"
+            )
 
     def _note_dropped(self, table: str, listing: CheckedListing) -> None:
         # The more there are, the less their exact number says.
@@ -394,7 +402,7 @@ def _failure(error: CloudflareError) -> JSON:
     }
 
 
-def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Rejection]) -> dict[str, Any]:
+def _verdict(listing: CheckedListing, diff: AccountDiff) -> dict[str, Any]:
     """The columns of `account_syncs` that judge an account that was read."""
     if listing.problem:
         message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"
@@ -406,9 +414,14 @@ def _verdict(listing: CheckedListing, diff: AccountDiff, rejections: list[Reject
             f"allowed to vanish at once: {_some(diff.braked)}; they are kept. If they are "
             "really gone, sync once with --max-delete-fraction 1"
         )
-    if rejections:
+    if listing.rejections:
         messages.append(
-            f"{len(rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
+            f"{len(listing.rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
+        )
+    if listing.rejected_fields:
+        messages.append(
+            f"{len(listing.rejected_fields)} rows were loaded without some of their fields "
+            "(see rejected_rows)"
         )
     status = "delete_blocked" if diff.blocked else "complete"
     return {"status": status, "error_message": ". ".join(messages)} if messages else {"status": status}

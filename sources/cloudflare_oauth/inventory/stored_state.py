@@ -256,11 +256,14 @@ def _read_account_syncs(
     # An older release has made the table without them.
     number = "s.sync_number" if "sync_number" in columns else "0"
     withheld = "s.withheld_clients" if "withheld_clients" in columns else "NULL"
+    in_part = "COALESCE(s.rejected_in_part, 0)" if "rejected_in_part" in columns else "0"
     if "sync_number" in columns:
         for account_id, last in _rows(dataset, _LAST_NUMBERS):
             account(account_id).sync_number = last or 0
     readings = _COMPLETE_READINGS.format(
-        complete=_COMPLETE, newest_first=_NEWEST_FIRST.format(number=number), withheld=withheld
+        complete=_COMPLETE.format(in_part=in_part),
+        newest_first=_NEWEST_FIRST.format(number=number),
+        withheld=withheld,
     )
     for account_id, *row in _rows(dataset, readings):
         status, finished_at, listed, new, deletes_withheld, new_since, text = row
@@ -314,7 +317,10 @@ FROM (
 ) AS r
 WHERE r.is_complete = 1 AND r.place = 1
 """
-_COMPLETE = "CASE WHEN s.status IN ('complete', 'delete_blocked') AND s.rejected = 0 THEN 1 ELSE 0 END"
+# A row that was loaded without some fields was read.
+_COMPLETE = (
+    "CASE WHEN s.status IN ('complete', 'delete_blocked') AND s.rejected = {in_part} THEN 1 ELSE 0 END"
+)
 _NEWEST_FIRST = "COALESCE({number}, 0) DESC, s.finished_at DESC, s.sync_id DESC"
 
 

@@ -60,6 +60,11 @@ class CheckedListing:
         )
 
     @property
+    def rejected_fields(self) -> list[Rejection]:
+        """What could not be taken of the rows."""
+        return [row.rejected_fields for row in self.rows if row.rejected_fields]
+
+    @property
     def complete(self) -> bool:
         """Whether the items are proven to be all there are."""
         return self.problem is None

@@ -178,21 +178,22 @@ ACCOUNT_SYNCS = (
     column("deleted", "bigint", "Clients logged as `deleted`."),
     column("unchanged", "bigint", "Clients without a change."),
     column("deletes_withheld", "bigint", "Clients that are no longer listed but were kept."),
-    column("rejected", "bigint", "Rows that could not be loaded."),
+    column("rejected", "bigint", "Rows that could not be loaded, or not with all of their fields."),
     column("sync_number", "bigint", "Number of the sync; later syncs have higher ones, whatever clocks say."),
     column(
         "withheld_clients",
         "text",
         "JSON: ids of the clients that the brake keeps, by the `--max-delete-fraction` that lets them go.",
     ),
+    column("rejected_in_part", "bigint", "Rows among the rejected that were loaded without some fields."),
 )
 
 REJECTED_ROWS = (
-    _key("rejection_id", "Hash of the account, the row and the reason."),
+    _key("rejection_id", "Hash of the account, the document and the reason."),
     column("account_id", "text", "Id of the account; null for rows outside accounts."),
     column("table_name", "text", "The table the row was meant for.", nullable=False),
-    column("reason", "text", "Why it could not be loaded.", nullable=False),
-    column("document", "text", "The row as JSON, redacted."),
+    column("reason", "text", "Why it could not be loaded, or which fields of it could not.", nullable=False),
+    column("document", "text", "The row as JSON, redacted; if only fields were rejected, its id and those."),
     column("sync_id", "text", "The sync that first saw the row."),
     column("observed_at", "timestamp", "When that sync saw it."),
 )
@@ -206,5 +207,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         OAUTH_CLIENT_CHANGES,
     ),
     "account_syncs": ("Each row is an account in one sync: what was read, what came of it.", ACCOUNT_SYNCS),
-    "rejected_rows": ("Each row is a row of the API that could not be loaded.", REJECTED_ROWS),
+    "rejected_rows": (
+        "Each row is a row of the API that could not be loaded, or not as a whole.",
+        REJECTED_ROWS,
+    ),
 }

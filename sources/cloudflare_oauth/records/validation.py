@@ -16,6 +16,8 @@ from .tables import OURS, Column
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
 _TEXTS = frozenset({str})
+# How servers write that there is nothing, whatever the type.
+_EMPTY: tuple[Any, ...] = ("", [], {})
 # Each array becomes a table, and dlt names files after tables: a file name has at most some 255 bytes.
 LONGEST_PATH = 100
 # dlt descends by recursion.
@@ -28,7 +30,8 @@ class Row(NamedTuple):
 
     `document` is what the API sent, redacted, as JSON text; `columns` the same, typed as declared. Both are
     empty if the same content is stored already. `shape` is that of its undeclared fields; None if it has
-    none.
+    none. `rejected_fields` are those without a usable value, which are in no other attribute, and why; None
+    if every field has one.
     """
 
     key: str
@@ -36,10 +39,11 @@ class Row(NamedTuple):
     columns: JSON
     content_hash: str
     shape: Shape | None = None
+    rejected_fields: "Rejection | None" = None
 
 
 class Rejection(NamedTuple):
-    """An item that cannot be loaded, as redacted JSON text, and the reason."""
+    """An item that cannot be loaded, or its id and the fields that cannot: redacted JSON text, and why."""
 
     document: str
     reason: str
@@ -122,40 +126,69 @@ class RowType:
         row_hash = content_hash(_without(document, "account_id"))
         if stored_hashes.get(key) == row_hash:
             return Row(key, "", {}, row_hash)
-        columns = self._typed_fields(document)
+        columns, usable, problems = self._typed_fields(document)
+        rejected_fields = None
+        if len(usable) < len(document):
+            if problems:
+                unusable = {name: document[name] for name in (self.key, *problems)}
+                reason = f"{'; '.join(problems.values())}; the rest of the row was loaded"
+                rejected_fields = Rejection(json.dumps(unusable), reason)
+            document = usable
+            # Of what is stored: a field that is rejected each time changes nothing.
+            row_hash = content_hash(_without(document, "account_id"))
+            if stored_hashes.get(key) == row_hash:
+                return Row(key, "", {}, row_hash, None, rejected_fields)
         shape = None
         if not self._is_declared(document):
             shape = shape_of(columns, declared=self.paths, taken=self.taken, inherited=self.inherited)
-        return Row(key, json_text(document), columns, row_hash, shape)
+        return Row(key, json_text(document), columns, row_hash, shape, rejected_fields)
 
     def _is_declared(self, document: JSON) -> bool:
         return self.fields.issuperset(document) and all(
             f"{name}__{inner}" in self.types for name in self.objects for inner in document.get(name) or ()
         )
 
-    def _typed_fields(self, fields: JSON, path: str = "") -> JSON:
-        # A null would make a column without a type.
-        return {
-            name: self._typed(f"{path}{name}", value) for name, value in fields.items() if value is not None
-        }
+    def _typed_fields(self, document: JSON) -> tuple[JSON, JSON, dict[str, str]]:
+        """The typed fields; the document without what it says nothing in or cannot be used; why it cannot."""
+        columns: JSON = {}
+        usable: JSON = {}
+        problems: dict[str, str] = {}
+        for name, value in document.items():
+            try:
+                typed = self._typed(name, value)
+            except UnfitError as unfit:
+                if name == self.key:
+                    raise
+                problems[name] = str(unfit)
+                continue
+            # A null would make a column without a type.
+            if typed is not None:
+                columns[name] = typed
+            if typed is not None or value is None:
+                usable[name] = value
+        return columns, usable, problems
 
     def _typed(self, column: str, value: Any) -> Any:
+        """The value as the declared type; None if it is null, or empty where the type has no empty value."""
         data_type = self.types.get(column)
         if data_type == "text" and type(value) is str and value.isascii():
             # Nearly all values.
             return value
+        if value is None:
+            return None
         if data_type:
             return _typed_scalar(column, value, data_type)
         if column in self.arrays:
             if not isinstance(value, list):
-                raise UnfitError(f"{column}: not an array but {_kind(value)}")
+                return _nothing(column, value, "an array")
             if _TEXTS.issuperset(map(type, value)) and "".join(value).isascii():
                 return value
             return [None if item is None else _typed_scalar(column, item, "text") for item in value]
         if column in self.objects:
             if not isinstance(value, dict):
-                raise UnfitError(f"{column}: not an object but {_kind(value)}")
-            return self._typed_fields(value, f"{column}__")
+                return _nothing(column, value, "an object")
+            inner = {name: self._typed(f"{column}__{name}", item) for name, item in value.items()}
+            return {name: item for name, item in inner.items() if item is not None}
         return _untyped(column, value)
 
 
@@ -169,9 +202,15 @@ def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
     if data_type == "text" and isinstance(value, str):
         _check_storable(name, value)
         return value
-    if data_type == "timestamp" and isinstance(value, str):
+    if data_type == "timestamp" and isinstance(value, str) and value:
         return _timestamp(name, value)
-    raise UnfitError(f"{name}: not a {data_type} but {_kind(value)}")
+    return _nothing(name, value, f"a {data_type}")
+
+
+def _nothing(name: str, value: Any, expected: str) -> None:
+    """None for an empty value; any other is not what is expected."""
+    if value not in _EMPTY:
+        raise UnfitError(f"{name}: not {expected} but {_kind(value)}")
 
 
 def _timestamp(name: str, value: str) -> datetime:

@@ -124,7 +124,7 @@ def test_a_lasting_failure_ends_after_five_attempts(api: FakeApi, get: Get, faul
     api.behaviour.fail_next(fault, times=None)
 
     with pytest.raises(RequestFailedError, match="account a: "):
-        get()
+        get(limits=replace(LIMITS, read_seconds=0.3, total_seconds=0.6))
 
     assert len(api.requests) == 5
 

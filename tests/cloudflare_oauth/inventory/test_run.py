@@ -230,6 +230,54 @@ def test_a_row_that_cannot_be_loaded_is_rejected_and_deletes_nothing() -> None:
     assert row["error_message"].startswith("2 rows could not be loaded (see rejected_rows)")
 
 
+def test_a_row_without_some_fields_is_loaded_and_blocks_no_deletion() -> None:
+    """The account is read, and says what it lacks; the rejected fields are kept with their reason."""
+    stored = StoredState(by_account={A: stored_account("1")})
+    reader = FakeReader(accounts=[{"id": A}], clients={A: [{"client_id": "2", "scopes": 7, "tags": ["a"]}]})
+
+    taken = Taken(reader, stored)
+
+    deleted, loaded = sorted(taken.rows("oauth_clients"), key=lambda row: row["client_id"])
+    assert deleted[DELETED]
+    assert (loaded["tags"], "scopes" in loaded) == (["a"], False)
+    (rejected,) = taken.rows("rejected_rows")
+    assert (rejected["account_id"], rejected["table_name"]) == (A, "oauth_clients")
+    assert rejected["document"] == '{"client_id": "2", "scopes": 7}'
+    assert rejected["reason"] == "scopes: not an array but a number; the rest of the row was loaded"
+    row = taken.account_syncs[A]
+    assert (row["status"], row["rejected"], row["rejected_in_part"], row["deleted"]) == ("complete", 1, 1, 1)
+    assert row["error_message"] == "1 rows were loaded without some of their fields (see rejected_rows)"
+
+
+def test_a_row_with_rejected_fields_that_is_stored_is_not_written_again() -> None:
+    """Promise 5: the account still counts it."""
+    reader = FakeReader(accounts=[{"id": A}], clients={A: [{"client_id": "1", "scopes": 7}]})
+    first = Taken(reader)
+    stored = StoredState(
+        rejections=set(first.column("rejected_rows", "rejection_id")), by_account={A: stored_account("1")}
+    )
+
+    taken = Taken(reader, stored)
+
+    assert taken.rows("rejected_rows") == taken.rows("oauth_clients") == []
+    assert taken.rows("oauth_client_changes") == []
+    assert taken.account_syncs[A]["rejected"] == taken.account_syncs[A]["unchanged"] == 1
+
+
+def test_a_scope_without_some_fields_keeps_no_other_in_the_catalogue() -> None:
+    """What vanished is deleted; the sync is partial, because it says what was not taken."""
+    stored = StoredState(scopes={"a": ""})
+
+    taken = Taken(FakeReader(accounts=[{"id": A, "name": 7}], scopes=[{"id": "b", "name": 7}]), stored)
+
+    assert [row for row in taken.rows("oauth_scopes") if DELETED in row] == [{"id": "a", DELETED: True}]
+    assert taken.warnings == [
+        (f"1 {kind} were taken without some of their fields; see rejected_rows", True)
+        for kind in ("accounts", "scopes")
+    ]
+    assert sorted(taken.column("rejected_rows", "table_name")) == ["accounts", "oauth_scopes"]
+
+
 def test_a_row_that_is_rejected_again_is_not_written_again() -> None:
     """Promise 5: the account still counts it."""
     reader = FakeReader(accounts=[{"id": A}], clients={A: [{"no": "id"}]})
@@ -549,6 +597,7 @@ def test_a_row_of_account_syncs_has_what_was_read() -> None:
             "unchanged": 1,
             "deletes_withheld": 0,
             "rejected": 0,
+            "rejected_in_part": 0,
         }
     ]
 

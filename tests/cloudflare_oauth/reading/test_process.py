@@ -69,6 +69,7 @@ def test_the_process_returns_what_the_thread_returns(api: FakeApi, prefetched: b
     api.organisation.add(
         A, client_id="unfit", created_at="yesterday", Odd_Name={"secret": "s3cret", "n": 2**70}
     )
+    api.organisation.put(A, {"no": "id"})
     api.organisation.add(B, client_id="client")
     api.organisation.add(C, client_id="client")
     api.behaviour.forbid(C)
@@ -84,9 +85,9 @@ def test_the_process_returns_what_the_thread_returns(api: FakeApi, prefetched: b
     if prefetched:
         assert read(open_reader_thread, api, known, prefetched=True) == on_a_thread
     _, readings, _, happened = in_a_process
-    assert len(readings[A].outcome.rows) == 120
+    assert len(readings[A].outcome.rows) == 121
     assert len([row for row in readings[A].outcome.rows if not row.document]) == 60
-    assert [rejection.reason for rejection in readings[A].outcome.rejections] != []
+    assert len(readings[A].outcome.rejections) == len(readings[A].outcome.rejected_fields) == 1
     assert readings[C].outcome[2] == 403
     assert happened[events.RequestDone(200, retry=False)] > 5
 

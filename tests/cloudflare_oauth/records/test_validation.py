@@ -28,27 +28,8 @@ def checked(**fields: Any) -> Row | Rejection:
         ({"client_id": ""}, "no client_id"),
         ({"client_id": 7}, "no client_id"),
         ({"client_id": None}, "no client_id"),
-        ({"client_id": "1", "client_name": 7}, "client_name: not a text but a number"),
-        ({"client_id": "1", "client_name": ["a"]}, "client_name: not a text but an array"),
-        ({"client_id": "1", "has_rotated_secret": 1}, "has_rotated_secret: not a bool but a number"),
-        ({"client_id": "1", "created_at": "yesterday"}, "created_at: not an RFC 3339 timestamp: 'yesterday'"),
-        ({"client_id": "1", "created_at": "2026-02-30T00:00:00Z"}, "created_at: not an RFC 3339 timestamp"),
-        ({"client_id": "1", "created_at": "2026-01-01T00:00:00"}, "created_at: not an RFC 3339 timestamp"),
-        ({"client_id": "1", "created_at": 1760000000}, "created_at: not a timestamp but a number"),
-        ({"client_id": "1", "scopes": "zone.read"}, "scopes: not an array but a text"),
-        ({"client_id": "1", "scopes": {"a": 1}}, "scopes: not an array but an object"),
-        ({"client_id": "1", "scopes": [["a"]]}, "scopes: not a text but an array"),
-        ({"client_id": "1", "scopes": ["a", 7]}, "scopes: not a text but a number"),
-        ({"client_id": "1", "client_uri_verification": "ok"}, "client_uri_verification: not an object"),
-        (
-            {"client_id": "1", "client_uri_verification": {"status": 1}},
-            "client_uri_verification__status: not",
-        ),
-        ({"client_id": "1", "client_name": "\ud800"}, "client_name: half a surrogate pair"),
-        ({"client_id": "1", "new": 2**63}, "new: a number of more than 64 bits"),
-        ({"client_id": "1", "new": [{"deep": -(2**63) - 1}]}, "new: a number of more than 64 bits"),
-        ({"client_id": "1", "new": float("inf")}, "new: a number too large"),
-        ({"client_id": "1", "new": "\uf0261.5"}, "new: starts with a private-use character"),
+        ({"client_id": "\ud800"}, "client_id: half a surrogate pair"),
+        ({"client_id": "\uf0261.5"}, "client_id: starts with a private-use character"),
         (
             {"client_id": "1", "clientName": "a", "client_name": "b"},
             "two fields would share the column client_name",
@@ -88,13 +69,105 @@ def checked(**fields: Any) -> Row | Rejection:
     ],
 )
 def test_an_item_that_cannot_be_loaded_is_rejected_with_a_reason(item: Any, reason: str) -> None:
-    """It is not an object, has no id or a field of the wrong type, or cannot be stored."""
+    """It is not an object, has no id that can be stored, or has fields whose names would meet."""
     rejection = OAUTH_CLIENT.row_type.check(item)
 
     assert isinstance(rejection, Rejection)
     assert rejection.reason.startswith(reason)
     if isinstance(item, dict):
         assert json.loads(rejection.document) == item
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("client_name", 7, "client_name: not a text but a number"),
+        ("client_name", ["a"], "client_name: not a text but an array"),
+        ("client_name", {"en": "a"}, "client_name: not a text but an object"),
+        ("client_name", True, "client_name: not a text but a boolean"),
+        ("client_name", "\ud800", "client_name: half a surrogate pair"),
+        ("has_rotated_secret", 1, "has_rotated_secret: not a bool but a number"),
+        ("has_rotated_secret", "true", "has_rotated_secret: not a bool but a text"),
+        ("created_at", "yesterday", "created_at: not an RFC 3339 timestamp: 'yesterday'"),
+        ("created_at", "2026-02-30T00:00:00Z", "created_at: not an RFC 3339 timestamp"),
+        ("created_at", "2026-01-01T00:00:00", "created_at: not an RFC 3339 timestamp"),
+        ("created_at", 1760000000, "created_at: not a timestamp but a number"),
+        ("scopes", "zone.read", "scopes: not an array but a text"),
+        ("scopes", {"a": 1}, "scopes: not an array but an object"),
+        ("scopes", [["a"]], "scopes: not a text but an array"),
+        ("scopes", ["a", 7], "scopes: not a text but a number"),
+        ("client_uri_verification", "ok", "client_uri_verification: not an object"),
+        ("client_uri_verification", {"status": 1}, "client_uri_verification__status: not a text"),
+        ("new", 2**63, "new: a number of more than 64 bits"),
+        ("new", [{"deep": -(2**63) - 1}], "new: a number of more than 64 bits"),
+        ("new", float("inf"), "new: a number too large"),
+        ("new", "\uf0261.5", "new: starts with a private-use character"),
+        ("n" * 101, ["a"], f"{'n' * 100}: too long a name for a table"),
+    ],
+)
+def test_a_field_without_a_usable_value_is_rejected_and_the_rest_is_kept(
+    field: str, value: Any, reason: str
+) -> None:
+    """The row equals that of a client without the field; the rejection has the field alone, with the id."""
+    row = checked(**{field: value, "client_uri": "https://example.com", "other": [1]})
+
+    assert isinstance(row, Row)
+    assert row.rejected_fields
+    assert row.rejected_fields.reason.startswith(reason)
+    assert row.rejected_fields.reason.endswith("; the rest of the row was loaded")
+    assert json.loads(row.rejected_fields.document) == {"client_id": "1", field: value}
+    assert row._replace(rejected_fields=None) == checked(client_uri="https://example.com", other=[1])
+
+
+def test_every_unusable_field_is_in_one_rejection() -> None:
+    """In the order in which they were sent; a field that may hold a secret is in neither."""
+    row = checked(scopes=7, api_key=["hush"], created_at="soon", client_name="kept")
+
+    assert isinstance(row, Row)
+    assert row.columns == {"client_id": "1", "visibility": "private", "client_name": "kept"}
+    assert row.rejected_fields == Rejection(
+        '{"client_id": "1", "scopes": 7, "created_at": "soon"}',
+        "scopes: not an array but a number; created_at: not an RFC 3339 timestamp: 'soon'; "
+        "the rest of the row was loaded",
+    )
+
+
+def test_a_row_with_rejected_fields_is_unchanged_if_what_is_stored_is() -> None:
+    """Its hash is that of what is stored; the rejection is still there to be counted."""
+    stored = checked(client_uri="https://example.com")
+    assert isinstance(stored, Row)
+
+    row = OAUTH_CLIENT.row_type.check(
+        {"client_id": "1", "visibility": "private", "client_uri": "https://example.com", "scopes": 7},
+        {"1": stored.content_hash},
+    )
+
+    assert isinstance(row, Row)
+    assert (row.content_hash, row.document, row.columns) == (stored.content_hash, "", {})
+    assert row.rejected_fields
+
+
+@pytest.mark.parametrize(
+    ("field", "empty"),
+    [
+        (field, empty)
+        for field in ("promoted_at", "created_at", "has_rotated_secret")
+        for empty in ("", [], {})
+    ]
+    + [("client_name", []), ("client_name", {}), ("scopes", ""), ("scopes", {})]
+    + [("client_uri_verification", ""), ("client_uri_verification", [])],
+)
+def test_an_empty_value_of_another_type_is_none(field: str, empty: Any) -> None:
+    """`promoted_at: ""` is how some servers write null; the content is that of a client without the field."""
+    assert checked(**{field: empty}) == checked()
+
+
+def test_an_empty_text_is_a_value() -> None:
+    """It is content where the type is text; so is an empty value in an undeclared field."""
+    row = checked(client_name="", new="")
+
+    assert isinstance(row, Row)
+    assert (row.columns["client_name"], row.columns["new"], row.rejected_fields) == ("", "", None)
 
 
 def nested(value: Any) -> Any:
@@ -136,6 +209,20 @@ def test_a_row_nested_too_deeply_is_rejected() -> None:
     assert checked(new=deep) == Rejection("null", "nested too deeply")
 
 
+@pytest.mark.parametrize("depth", [30, 100, 300])
+def test_a_field_nested_too_deeply_is_rejected_alone(depth: int) -> None:
+    """dlt could not load it; it can still be shown."""
+    deep: Any = "bottom"
+    for _ in range(depth):
+        deep = {"in": deep}
+
+    row = checked(new=deep)
+
+    assert isinstance(row, Row)
+    assert row.rejected_fields
+    assert row.rejected_fields.reason == "new: nested too deeply; the rest of the row was loaded"
+
+
 @pytest.mark.parametrize("depth", [10, 30, 100, 400, 500, 700, 900, 980, 1_010, 5_000])
 @pytest.mark.parametrize("has_id", [True, False])
 def test_an_item_counts_once_however_deeply_it_is_nested(depth: int, has_id: bool) -> None:
@@ -147,10 +234,15 @@ def test_an_item_counts_once_however_deeply_it_is_nested(depth: int, has_id: boo
     reading = Reading()
 
     reading.add(Page([item, deep], 2), "client_id")
-    kinds = [type(OAUTH_CLIENT.row_type.check(one)) for one in (item, deep)]
+    first, second = (OAUTH_CLIENT.row_type.check(one) for one in (item, deep))
 
     assert reading.counted
-    assert kinds == [Row if has_id and depth == 10 else Rejection, Rejection]
+    assert isinstance(second, Rejection)
+    if isinstance(first, Row):
+        assert has_id
+        assert (first.rejected_fields is None) == (depth == 10)
+    else:
+        assert depth > 10 or not has_id
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,35 @@ def test_a_rejected_row_is_reported_everywhere(api: FakeApi, run: Run) -> None:
     ]
 
 
+def test_a_rejected_field_is_reported_everywhere(api: FakeApi, run: Run) -> None:
+    """Its client is loaded without it; nothing of its account is withheld, and nothing is written twice."""
+    api.organisation.add(A, client_id="1")
+    api.organisation.add(A, client_id="2", scopes=["zone.read"], client_name="two", promoted_at="")
+    run("sync")
+    api.organisation.remove(A, "1")
+    api.organisation.change(A, "2", scopes="zone.read zone.edit")
+
+    first, second = (run("sync", "--format", "json") for _ in range(2))
+
+    counts = ("updated", "deleted", "unchanged", "rejected")
+    assert [first.json["clients"][name] for name in counts] == [1, 1, 0, 1]
+    assert [second.json["clients"][name] for name in counts] == [0, 0, 1, 1]
+    assert first.exit_code == second.exit_code == 3
+    assert "1 rows were loaded without some of their fields (see rejected_rows)" in first.stderr
+    assert rows("SELECT account_id, reason, document FROM rejected_rows") == [
+        (
+            A,
+            "scopes: not an array but a text; the rest of the row was loaded",
+            '{"client_id": "2", "scopes": "zone.read zone.edit"}',
+        )
+    ]
+    assert rows("SELECT client_name, promoted_at FROM oauth_clients") == [("two", None)]
+    assert rows("SELECT changed_fields FROM oauth_client_changes WHERE change = 'updated'") == [
+        ('["scopes"]',)
+    ]
+    assert rows("SELECT * FROM oauth_clients__scopes") == []
+
+
 @pytest.mark.parametrize("command", ["sync", "check"])
 def test_bad_credentials_end_with_exit_code_1(
     run: Run, command: str, monkeypatch: pytest.MonkeyPatch
@@ -506,10 +535,10 @@ def nested(kind: str, depth: int) -> Any:
     ],
     ids=lambda value: str(value)[:25],
 )
-def test_a_client_that_dlt_cannot_load_is_rejected(
+def test_a_field_that_dlt_cannot_load_is_rejected(
     api: FakeApi, run: Run, fields: dict[str, Any], is_loaded: bool
 ) -> None:
-    """It is nested too deeply or has an array with too long a name; all other clients are loaded."""
+    """It is nested too deeply or an array with too long a name; the rest of its client is loaded."""
     api.organisation.add(A, client_id="strange", **fields)
     api.organisation.add(A, client_id="usual")
 
@@ -518,7 +547,8 @@ def test_a_client_that_dlt_cannot_load_is_rejected(
     assert done.exit_code == (0 if is_loaded else 3), done.stderr
     assert done.json["clients"]["rejected"] == (0 if is_loaded else 1)
     stored = [client for (client,) in rows("SELECT client_id FROM oauth_clients ORDER BY 1")]
-    assert stored == (["strange", "usual"] if is_loaded else ["usual"])
+    assert stored == ["strange", "usual"]
+    assert len(rows("SELECT * FROM rejected_rows WHERE reason LIKE '%the rest of%'")) == (not is_loaded)
 
 
 def test_an_unusable_folder_is_wrong_usage(api: FakeApi, run: Run) -> None:

@@ -75,7 +75,7 @@ def test_long_rows_are_loaded_in_several_batches(
     api: FakeApi, tmp_path: Path, clients: int, elements: int, length: int, is_unfit: bool
 ) -> None:
     """With the memory that ordinary rows need, DuckDB would fail to load them."""
-    extra = {"created_at": "yesterday"} if is_unfit else {}
+    extra = {"derived_version": 7} if is_unfit else {}
     uris = [f"https://example.com/{number}".ljust(length, "x") for number in range(elements)]
     for name in "ab":
         for number in range(clients):

@@ -223,6 +223,21 @@ def test_a_rejected_client_does_not_hide_that_others_are_withheld(api: FakeApi, 
     assert rows("SELECT count(*) FROM oauth_clients") == [(10,)]
 
 
+def test_a_rejected_field_does_not_loosen_the_brake(api: FakeApi, run: Run) -> None:
+    """The account was read all the same: what was withheld then stays so beside many new clients."""
+    add(api, *TEN)
+    api.organisation.change(ACCOUNT, FOUR[0], client_uri=7)
+    assert run("sync").exit_code == 3
+    remove(api, *SIX)
+    for number in range(3):
+        done = run("sync", "--format", "json")
+        assert done.json["accounts"] == {"delete_blocked": 1}
+        assert len(rows("SELECT client_id FROM oauth_clients")) == 10 + 20 * number
+        add(api, *(f"more-{number}-{one}" for one in range(20)))
+    done = run("sync", "--max-delete-fraction", "1", "--format", "json")
+    assert done.json["clients"]["deleted"] == 6
+
+
 @pytest.mark.variants(2)
 @pytest.mark.parametrize(
     "lost",

@@ -9,7 +9,7 @@
 -- error_message: What went wrong and what to do about it.
 -- listed: Number of clients in the listing.
 -- deletes_withheld: Number of clients that are no longer listed but were kept.
--- rejected: Number of rows that could not be loaded.
+-- rejected: Number of rows that could not be loaded, or not with all of their fields.
 -- client_count: Number of clients currently stored.
 -- last_complete_at: When the account was last read completely; null if never.
 
