@@ -6,8 +6,6 @@ import pytest
 
 from tests.docs.pages import DOCS, INDEX, README, ROOT, all_pages, anchors, links, text
 
-# Written on another branch of the same change; the links are there before the pages.
-
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in all_pages()]
 ALSO = [
     pytest.param(ROOT / name, id=name)

@@ -1,6 +1,9 @@
 """The numbers and texts of each notebook, with full, empty and damaged datasets."""
 
+import json
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -274,6 +277,76 @@ def test_health_shows_unreadable_accounts_with_reason_and_start(show: Show, demo
     )
     assert list(recent["waited"]) == pytest.approx(waited)
     assert list(recent["seconds"]) == pytest.approx(seconds)
+
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda file: None, lambda file: file.write_text("a,b\n"), duckdb.connect],
+    ids=["no file", "no DuckDB file", "no dataset"],
+)
+def test_a_notebook_run_as_a_script_ends_as_a_command_does(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    """Nothing of its page is seen: what would stand there is an error."""
+    made = make(tmp_path / "file.duckdb")
+    if isinstance(made, duckdb.DuckDBPyConnection):
+        made.close()
+
+    done = subprocess.run(
+        [sys.executable, str(NOTEBOOKS / "inventory.py"), "--db", "file.duckdb"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert all(line.startswith("error: ") for line in done.stderr.splitlines())
+    assert "file.duckdb" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.scale) for name in NAMES[1:])]
+)
+def test_a_notebook_run_as_a_script_over_a_dataset_succeeds(demo: Target, name: str) -> None:
+    """It shows nothing; after a change, that tells whether it still runs."""
+    done = subprocess.run(
+        [sys.executable, str(NOTEBOOKS / f"{name}.py"), "--db", str(demo.db)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("export", "has_dataset"), [("ipynb", False), ("html", True), ("md", False), ("script", False)]
+)
+def test_a_notebook_can_be_exported_in_marimos_formats(
+    demo: Target, tmp_path: Path, export: str, has_dataset: bool
+) -> None:
+    """With the packages that the extra `notebooks` installs."""
+    file = tmp_path / "exported"
+    arguments = ["--", "--db", str(demo.db)] if has_dataset else []
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "marimo", "export", export, str(NOTEBOOKS / "health.py")),
+            *("-o", str(file), *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    if export == "ipynb":
+        assert json.loads(file.read_text())["cells"]
+    assert "Can every account be read?" in file.read_text()
 
 
 @pytest.mark.scale

@@ -70,18 +70,18 @@ def load_waivers(file: Path | None = None) -> list[Waiver]:
     Raises:
         ConfigurationError: the file cannot be read or contains an invalid waiver; the message says which one.
     """
-    if file is None and not DEFAULT_FILE.exists():
-        return []
-    file = file or DEFAULT_FILE
+    path = file or DEFAULT_FILE
     try:
         # Some editors begin a file with a byte order mark.
-        content = tomllib.loads(file.read_text("utf-8-sig"))
+        content = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"the waivers file {file} cannot be read: {error}") from None
+        if file is None and isinstance(error, FileNotFoundError):
+            return []
+        raise ConfigurationError(f"the waivers file {path} cannot be read: {error}") from None
     entries = content.get("waiver", [])
     if content.keys() - {"waiver"} or not isinstance(entries, list):
-        raise ConfigurationError(f"{file}: the file may contain only waivers, each under [[waiver]]")
-    return [_waiver(f"{file}, waiver {number}", entry) for number, entry in enumerate(entries, start=1)]
+        raise ConfigurationError(f"{path}: the file may contain only waivers, each under [[waiver]]")
+    return [_waiver(f"{path}, waiver {number}", entry) for number, entry in enumerate(entries, start=1)]
 
 
 def _waiver(where: str, entry: Any) -> Waiver:

@@ -3,6 +3,7 @@
 A command imports what it needs when it is called: dlt takes half a second, and `--help` needs none of it.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -419,6 +420,15 @@ def _exit_code_of(signal_code: int) -> int:
     return 128 + signal_code
 
 
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, and where."""
+    try:
+        os.getcwd()
+    except OSError as gone:
+        return f"the current folder cannot be used ({gone.strerror}): change into another one"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
 def main() -> int:
     """Run the command line; returns the exit code."""
     exit_code: int = ExitCode.COMPLETE
@@ -426,8 +436,11 @@ def main() -> int:
         app()
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else ExitCode.FAILED
-    if error := flush_streams():
-        console.complain(f"the result could not be written to standard output: {error.strerror}")
+    except OSError as error:
+        console.complain(_of_the_system(error))
+        exit_code = ExitCode.FAILED
+    if failed := flush_streams():
+        console.complain(f"the result could not be written to standard output: {failed.strerror}")
         exit_code = exit_code or ExitCode.FAILED
         flush_streams()
     return exit_code

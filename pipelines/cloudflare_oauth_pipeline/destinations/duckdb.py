@@ -1,6 +1,5 @@
 """DuckDB: a file with one writer, and services that speak its dialect."""
 
-import errno
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset, prepare
 from .batch import Batch, Piece
 from .duckdb_literals import LiteralDuckDB
 from .duckdb_views import DuckDBViews
-from .target import Target
+from .target import NO_LOCKS, Target
 
 _LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 # DuckDB takes every error of a lock for a conflict; then no process is found that holds one. Nor is one that
@@ -131,7 +130,7 @@ def _has_locks(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder) as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+        return error.errno not in NO_LOCKS
     return True
 
 

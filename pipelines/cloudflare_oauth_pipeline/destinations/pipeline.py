@@ -18,7 +18,7 @@ from .adapter import Adapter
 from .dlt_settings import quiet_dlt
 from .explanations import explained
 from .registry import adapter_for
-from .target import Target
+from .target import NO_LOCKS, Target
 
 OWN_FOLDER = "cloudflare_oauth_pipeline"
 # With a character that no pipeline's name has.
@@ -52,24 +52,25 @@ def own_folder(pipelines_dir: Path) -> Path:
     """The folder of this program's working folders, beside those of the user's own dlt pipelines; it is made.
 
     Raises:
-        ConfigurationError: there is another program's folder of that name.
+        ConfigurationError: there is another program's folder of that name, or it cannot be made.
     """
     folder = pipelines_dir / OWN_FOLDER
     marker = folder / _MARKER
-    if not marker.is_file():
+    try:
+        if marker.is_file():
+            return folder
         if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
             raise ConfigurationError(
                 f"{folder} was not made by cloudflare-oauth, which would delete folders in it: rename it, or "
                 "set DLT_DATA_DIR to another folder for dlt's working folders."
             )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            marker.write_text("The working folders of cloudflare-oauth; each sync empties its own.\n")
-        except OSError as error:
-            raise ConfigurationError(
-                f"{folder} cannot be made, for dlt's working folders ({error.strerror}): set DLT_DATA_DIR to "
-                "a folder that can be written to."
-            ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.write_text("The working folders of cloudflare-oauth; each sync empties its own.\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be made, for dlt's working folders ({error.strerror}): set DLT_DATA_DIR to "
+            "a folder that can be written to."
+        ) from None
     return folder
 
 
@@ -98,9 +99,10 @@ def _locked(working_dir: Path, target: Target) -> Iterator[None]:
             "wait for it, or choose another --pipeline-name for another dataset"
         ) from None
     except OSError as error:
+        where = "on a local disk" if error.errno in NO_LOCKS else "that can be written to"
         raise ConfigurationError(
             f"{working_dir.parent} cannot be used for dlt's working folders, because no file in it can be "
-            f"locked ({error.strerror}): set DLT_DATA_DIR to a folder on a local disk."
+            f"locked ({error.strerror}): set DLT_DATA_DIR to a folder {where}."
         ) from None
     try:
         yield
@@ -120,6 +122,9 @@ def open_for_reading(target: Target) -> Iterator[tuple[dlt.Pipeline, Adapter]]:
     file = target.duckdb_file
     if file is not None and not file.exists():
         raise DestinationError(f"{file} does not exist yet: run `cloudflare-oauth sync` first")
+    if file is not None and file.is_file() and not file.stat().st_size:
+        # A sync that could not go on has left it, or the system's program for temporary files has made it.
+        raise DestinationError(f"{file} is empty: run `cloudflare-oauth sync` first")
     with explained(target), quiet_dlt(), tempfile.TemporaryDirectory(prefix="cloudflare-oauth-") as folder:
         adapter = adapter_for(target)
         with explained(target, adapter.explain):

@@ -13,6 +13,9 @@ DEFAULT_DB = Path("cloudflare_oauth.duckdb")
 DEFAULT_DATASET = "cloudflare"
 DEFAULT_PIPELINE_NAME = "cloudflare_oauth"
 
+# What a filesystem says that has no locks; DuckDB, filelock and dlt each show it in another way.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 _DUCKDB_MAGIC, _DUCKDB_MAGIC_AT = b"DUCK", 8
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")

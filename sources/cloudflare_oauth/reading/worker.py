@@ -200,9 +200,15 @@ async def _run(inbox: _Inbox, outbox: _Outbox) -> None:
 def main() -> None:
     """Answer questions until their pipe ends."""
     gc.set_threshold(*COLLECT_AFTER)
-    questions, results = sys.argv[1:]
-    inbox = _Inbox(connection_of(questions, writable=False))
-    outbox = _Outbox(connection_of(results, writable=True))
+    questions = connection_of(sys.argv[1], writable=False)
+    results = connection_of(sys.argv[2], writable=True)
+    try:
+        inbox = _Inbox(questions)
+        outbox = _Outbox(results)
+    except Exception as error:
+        # No thread may be started: it is for the other process to say so.
+        results.send([error])
+        return
     anyio.run(_run, inbox, outbox)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FAKE_EMAIL, FAKE_KEY, FakeApi, account_id, faults
 from cloudflare_oauth_pipeline.fake_api import rate_limit as quota
+from cloudflare_oauth_pipeline.fake_api.faults import Fault
 from tests.support.commands import DB, Run, rows
 
 A, B = account_id("a"), account_id("b")
@@ -198,6 +199,25 @@ def test_bad_credentials_fail_a_sync_of_named_accounts(run: Run, monkeypatch: py
     done = run("sync", "--account", A, "--format", "json")
 
     assert (done.exit_code, done.json["status"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.forbidden(), faults.error(403, 9109, "Unauthorized to access this")]
+)
+@pytest.mark.parametrize("command", ["sync", "check"])
+def test_credentials_that_may_not_list_accounts_are_told_to_name_them(
+    api: FakeApi, run: Run, command: str, fault: Fault
+) -> None:
+    """A token of one account may read its clients all the same."""
+    api.organisation.add(A, client_id="1")
+    api.behaviour.fail_next(fault)
+
+    done = run(command)
+
+    assert done.exit_code == 1
+    assert "the list of accounts: Cloudflare refused (403" in done.stderr
+    assert "name them (--account, CLOUDFLARE_ACCOUNT_ID)" in done.stderr
+    assert run(command, "--account", A).exit_code == 0
 
 
 def test_credentials_that_see_no_account_fail_the_sync(run: Run) -> None:
