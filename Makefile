@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --no-deps --disable-pip-version-check
 # The tests use dlt directly, too; `sync` and the other commands switch its telemetry off themselves.
-check test scale sweep pictures: export RUNTIME__DLTHUB_TELEMETRY := false
+check test scale lowest sweep pictures: export RUNTIME__DLTHUB_TELEMETRY := false
 
-.PHONY: help demo sync explore check test scale sweep docs pictures lock clean
+.PHONY: help demo sync explore check test scale lowest sweep docs pictures lock clean
 
 help:
 	@echo 'make demo      sync from the bundled fake API into demo.duckdb: no token, no network'
@@ -17,10 +17,11 @@ help:
 	@echo 'make check     run linter, type checker and the quick tests (under a minute)'
 	@echo 'make test      run linter, type checker and the tests (under 10 minutes)'
 	@echo 'make scale     run the slow tests: large datasets, slow destinations'
+	@echo 'make lowest    run the commands with the oldest packages that are allowed; part of make scale'
 	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (hours)'
 	@echo 'make docs      renew docs/data-dictionary.md'
 	@echo 'make pictures  renew the pictures in docs/pictures'
-	@echo 'make lock      renew constraints.txt and constraints-demo.txt'
+	@echo 'make lock      renew constraints.txt, constraints-demo.txt and constraints-lowest.txt'
 	@echo 'make clean     remove the environment and the caches'
 
 demo: $(VENV)/runnable
@@ -46,9 +47,17 @@ test: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/pytest -m 'not scale' --numprocesses 2 --dist worksteal
 
-scale: $(VENV)/installed
+scale: $(VENV)/installed lowest
 	$(BIN)/pytest -m timed
 	$(BIN)/pytest -m 'scale and not timed' --numprocesses 2 --dist worksteal
+
+# Old packages warn of each other; what fails is what matters.
+lowest:
+	@$(MAKE) --no-print-directory VENV=.venv-lowest .venv-lowest/lowest-installed
+	.venv-lowest/bin/pytest -m 'not scale' --numprocesses 2 --dist worksteal -W default \
+	  tests/cloudflare_oauth_pipeline/test_main.py tests/cloudflare_oauth_pipeline/cli \
+	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py \
+	  tests/cloudflare_oauth_pipeline/app tests/notebooks/test_notebooks.py
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=45 EXACTNESS_STEPS=40 $(BIN)/pytest -rP --numprocesses 2 --dist worksteal \
@@ -70,9 +79,10 @@ lock: $(VENV)/installed
 	$(COMPILE) --all-extras --upgrade --output-file constraints.txt
 	$(COMPILE) --extra demo --extra notebooks --extra build --constraint constraints.txt \
 	  --upgrade --output-file constraints-demo.txt
+	$(COMPILE) --all-extras --upgrade --resolution lowest-direct --output-file constraints-lowest.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A developer has everything installed; to look at the demo less is enough.
 $(VENV)/runnable: constraints-demo.txt pyproject.toml
@@ -84,6 +94,9 @@ $(VENV)/demo-installed: constraints-demo.txt pyproject.toml
 
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(call install,constraints.txt)
+
+$(VENV)/lowest-installed: constraints-lowest.txt pyproject.toml
+	$(call install,constraints-lowest.txt)
 
 # Counts the packages while pip works, because it says nothing for long.
 define install

@@ -302,6 +302,34 @@ def test_a_proxy_that_refuses_is_named_at_once(start: Start, answering_proxy: st
     assert "the proxy does not let the request pass (407 Proxy Authentication Required)" in sentence(done, 1)
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_socks_proxy_is_asked_for_cloudflare(start: Start, scheme: str) -> None:
+    """By name: the proxy may know names that this machine does not."""
+    asked = list[bytes]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                # The greeting, no password, the address; then the proxy refuses.
+                connection.recv(4096)
+                connection.sendall(b"\5\0")
+                asked.append(connection.recv(4096))
+                connection.sendall(b"\5\2\0\1\0\0\0\0\0\0")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        done = start(
+            "check",
+            CLOUDFLARE_BASE_URL="https://api.example/client/v4",
+            ALL_PROXY=f"{scheme}://127.0.0.1:{server.getsockname()[1]}",
+        )
+        thread.join(60)
+
+    assert asked == [b"\5\1\0\3\x0bapi.example" + (443).to_bytes(2, "big")]
+    assert "api.example" in sentence(done, 1) or "proxy" in sentence(done, 1)
+
+
 # Output
 
 

@@ -34,7 +34,7 @@ HELD = {
     "a company's certificate is in the system's store": "test_the_certificates_of_the_system_are_trusted",
     "a certificate is not trusted": "test_a_certificate_that_is_not_trusted_is_told_at_once",
     "`HTTPS_PROXY` or `ALL_PROXY` is no address": "test_a_way_to_cloudflare_that_cannot_be_used_is_named",
-    "`ALL_PROXY=socks5": "test_a_socks_proxy_needs_a_package",
+    "`ALL_PROXY=socks5": "test_a_socks_proxy_is_asked_for_cloudflare",
     "the proxy wants a password": "test_a_proxy_that_refuses_is_named_at_once",
     "`NO_PROXY` lists": "test_any_list_of_exceptions_from_the_proxy_will_do",
     "Cloudflare refuses a token by the address": "test_a_permanent_failure_is_raised_at_once",

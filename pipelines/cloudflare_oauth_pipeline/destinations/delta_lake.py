@@ -61,7 +61,7 @@ class DeltaLakeFolder(Adapter):
         if importlib.util.find_spec("deltalake") is None:
             raise ConfigurationError(
                 f"the destination {name} needs Delta tables, because from plain files dlt removes no row: "
-                "pip install 'dlt[deltalake]'"
+                "pip install 'deltalake>=1.5'"
             )
         return DeltaLake(**self._destination.config_params)
 

@@ -2,6 +2,7 @@
 
 import http.server
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,8 +67,10 @@ def test_a_password_with_escapes_reaches_the_proxy(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_socks_proxy_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which is named."""
+    """Which a copied source may lack, and which is named then."""
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
+    assert proxy_for(BASE_URL) is not None
+    monkeypatch.setitem(sys.modules, "socksio", None)
 
     with pytest.raises(ConfigurationError, match=r"ALL_PROXY .* pip install 'httpx\[socks\]'"):
         proxy_for(BASE_URL)

@@ -20,6 +20,7 @@ def test_many_accounts_with_one_problem_are_told_once(api: FakeApi, run: Run, co
 
     done = run(command)
 
+    assert done.exit_code == 3, done.stderr
     word = "forbidden" if command == "sync" else "refused"
     named = [line for line in done.stderr.splitlines() if "(403, code 10000)" in line]
     assert len(named) == ACCOUNTS_NAMED + 1

@@ -234,7 +234,7 @@ def test_files_without_delta_tables_are_refused(
     done = run("sync", "--destination", "filesystem")
 
     assert done.exit_code == 2
-    assert "pip install 'dlt[deltalake]'" in done.stderr
+    assert "pip install 'deltalake>=1.5'" in done.stderr
     assert not api.requests
     assert not Path("files").exists()
 
