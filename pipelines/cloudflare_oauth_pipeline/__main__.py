@@ -14,7 +14,7 @@ def main() -> None:
     """Run the command line and end the process."""
     end_on_signals()
     prepare_streams()
-    settle_home()
+    settle_environment()
     relax_garbage_collector()
     # Arrow's own allocator keeps more of the memory that it no longer needs. Read when Arrow is imported.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -31,12 +31,16 @@ def main() -> None:
     exit_now(run())
 
 
-def settle_home() -> None:
-    """Name a home where there is none, as containers do: libraries look for caches below it, or fail."""
+def settle_environment() -> None:
+    """Correct what libraries would fail on when they are imported."""
     try:
         Path.home()
     except RuntimeError:
+        # As containers do for users whom they do not know. Libraries look for caches below it.
         os.environ["HOME"] = os.sep
+    if not os.environ.get("TERMINAL_WIDTH", "").isdecimal():
+        # typer takes any text for a number.
+        os.environ.pop("TERMINAL_WIDTH", None)
 
 
 def relax_garbage_collector() -> None:

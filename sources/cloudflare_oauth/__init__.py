@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import events, resources
     from .configuration import (
+        reading_configuration,
         resolve_settings,
         resolve_settings_without_dlt,
         unreadable_configuration,
@@ -69,6 +70,7 @@ __all__ = [
     "is_loopback",
     "masked",
     "read_stored_tables",
+    "reading_configuration",
     "resolve_settings",
     "resolve_settings_without_dlt",
     "resources",
@@ -78,7 +80,12 @@ __all__ = [
 # Each is imported when it is first used: some need dlt, whose import takes half a second, and a reader
 # process has to be ready long before.
 _MODULES = {
-    "configuration": ("resolve_settings", "resolve_settings_without_dlt", "unreadable_configuration"),
+    "configuration": (
+        "reading_configuration",
+        "resolve_settings",
+        "resolve_settings_without_dlt",
+        "unreadable_configuration",
+    ),
     "dlt_schema": (
         "StoredTables",
         "create_tables",

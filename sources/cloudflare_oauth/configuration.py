@@ -28,7 +28,10 @@ _QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
 _CREDENTIALS = ("api_token", "email", "api_key")
 
 # What says how to reach Cloudflare.
-_OF_THE_NETWORK = {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+_OF_THE_NETWORK = {
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+}
 # What the parser says of a byte order mark, which is not seen.
 _BEGINS_WITH_A_MARK = "Empty key at line 1 col 0"
 _AROUND_AN_ID = " \t\r\n\"'"
@@ -93,7 +96,7 @@ def _may_configure(file: Path) -> bool:
     """Whether a file says more than that dlt is to be quiet, as this project's own does."""
     try:
         content = tomllib.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         # dlt is about to say why.
         return True
     return content not in ({}, {"runtime": _QUIET})
@@ -210,7 +213,7 @@ def _in_providers(
     from dlt.common.configuration.providers import EnvironProvider
     from dlt.common.configuration.providers.toml import SettingsTomlProvider
 
-    with _readable():
+    with reading_configuration():
         # dlt reads its files when this is first asked for.
         for provider in providers():
             if provider.is_empty:
@@ -226,13 +229,18 @@ def _in_providers(
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def reading_configuration() -> Iterator[None]:
+    """Tell what dlt says of its configuration in a sentence, for what only reads it.
+
+    Raises:
+        ConfigurationError: it cannot be read, or dlt does not accept it.
+    """
     # Not at the top: as above.
     from dlt.common.configuration.exceptions import ConfigProviderException, ValueNotSecretException
 
     try:
         yield
-    except (ConfigProviderException, ValueNotSecretException) as error:
+    except (ConfigProviderException, ValueNotSecretException, TypeError, ValueError, RecursionError) as error:
         raise unreadable_configuration(error) from None
 
 
@@ -243,6 +251,8 @@ def unreadable_configuration(error: Exception) -> ConfigurationError:
         told += " (move the key to secrets.toml)"
     if _BEGINS_WITH_A_MARK in told:
         told += " (the file begins with a byte order mark: save it as UTF-8 without one)"
+    if told.startswith("Unknown level"):
+        told += " (log_level under [runtime], or RUNTIME__LOG_LEVEL: DEBUG, INFO, WARNING, ERROR or CRITICAL)"
     return ConfigurationError(f"dlt's configuration cannot be read: {told}")
 
 

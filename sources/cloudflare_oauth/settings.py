@@ -14,7 +14,7 @@ DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 # Only URLs that every parser splits in the same way.
 _BASE_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~-]+)*",
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[a-z0-9._~-]+)*",
     re.IGNORECASE,
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
@@ -242,12 +242,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_address(host: str, port: str | None) -> bool:
+    """Whether a URL's host, an IPv6 address in brackets, and its port can exist."""
+    if port and int(port) > 65_535:
+        return False
+    try:
+        return not host.startswith("[") or ipaddress.ip_address(host.strip("[]")).version == 6
+    except ValueError:
+        return False
+
+
 def _checked_secret(title: str, value: str | None) -> str | None:
     if value is None or not (value := value.strip()):
         return None
     if not _HEADER_VALUE.fullmatch(value):
         # The value itself stays out of the message: most of it may be the real secret.
-        raise ConfigurationError(f"The {title} contains a character that no HTTP header can carry.")
+        raise ConfigurationError(
+            f"The {title} contains a space or another character that is in none: give it alone, without "
+            "'Bearer', quotes or a second line."
+        )
     return value
 
 
@@ -256,10 +269,11 @@ def _checked_base_url(base_url: str | None) -> str | None:
         return None
     url = base_url.strip().rstrip("/")
     plain = _BASE_URL.fullmatch(url)
-    if not plain:
+    if not plain or not is_address(plain["host"], plain["port"]):
         # Part of it may be a password.
         raise ConfigurationError(
-            "The base URL is not usable: it has to be https://, a host, a port or none, and a plain path."
+            "The base URL is not usable: it has to be https://, a host, a port or none, and a plain path "
+            "(CLOUDFLARE_BASE_URL)."
         )
     if plain["scheme"].lower() == "http" and not is_loopback(plain["host"].strip("[]").lower()):
         raise ConfigurationError(

@@ -593,7 +593,93 @@ def test_files_that_editors_and_people_write(
         assert told in sentence(done, exit_code)
 
 
+@pytest.mark.variants(3)
+@pytest.mark.parametrize("command", [["sync", "--format", "json"], ["findings"], ["changes"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[runtime]\nlog_level = 'info'\n", "Unknown level: 'info' (log_level under [runtime], or RUNTIME__"),
+        ("runtime = 3\n", "dlt's configuration cannot be read"),
+        ("a = " + "[" * 5_000, "dlt's configuration cannot be read"),
+    ],
+    ids=["log level", "no section", "nested"],
+)
+def test_whatever_dlts_configuration_says_no_command_shows_a_traceback(
+    start_synced: Start, tmp_path: Path, command: list[str], content: str, told: str
+) -> None:
+    """By a file or by a variable."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(content)
+
+    assert told in sentence(start_synced(*command, DLT_PROJECT_DIR=str(tmp_path)), 2)
+
+
+@pytest.mark.parametrize(
+    ("waiver", "told"),
+    [
+        ('subject = "a\\u0000b"', "waiver 1: subject contains the character NUL"),
+        ("subject = " + "[" * 5_000, "the waivers file waivers.toml cannot be read"),
+    ],
+    ids=["NUL", "nested"],
+)
+def test_a_waiver_that_no_database_could_look_for_is_named(
+    start: Start, tmp_path: Path, waiver: str, told: str
+) -> None:
+    """Before anything is asked."""
+    (tmp_path / "waivers.toml").write_text(f'[[waiver]]\nrule = "RU-02"\nreason = "x"\n{waiver}\n')
+
+    assert told in sentence(start("findings"), 2)
+
+
 # Variables
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"CLOUDFLARE_BASE_URL": "http://127.0.0.1:99999/client/v4"}, "The base URL is not usable"),
+        ({"CLOUDFLARE_BASE_URL": "https://[:]/client"}, "The base URL is not usable"),
+        ({"CLOUDFLARE_BASE_URL": "https://[::1.2.3]"}, "The base URL is not usable"),
+        ({"HTTPS_PROXY": "http://proxy:99999"}, "HTTPS_PROXY is no address of a proxy"),
+        ({"HTTPS_PROXY": "http://[::x]:3128"}, "HTTPS_PROXY is no address of a proxy"),
+        ({"SSLKEYLOGFILE": "/no/such/folder/keys"}, "SSLKEYLOGFILE names /no/such/folder/keys"),
+        ({"CLOUDFLARE_API_TOKEN": f"Bearer {FAKE_TOKEN}"}, "The API token contains a space"),
+        ({"RUNTIME__LOG_LEVEL": "verbose"}, "Unknown level: 'verbose'"),
+        (
+            {"LOAD__WORKERS": "many"},
+            "dlt's configuration cannot be read: Configured value for field `workers`",
+        ),
+        ({"SCHEMA__NAMING": "no_such"}, "dlt's configuration cannot be read: Naming module `no_such"),
+        ({"CLOUDFLARE_OAUTH_DATASET": "information_schema"}, "databases keep this name for themselves"),
+        ({"CLOUDFLARE_OAUTH_DATASET": "pg_catalog"}, "databases keep this name for themselves"),
+        ({"CLOUDFLARE_OAUTH_DB": os.fsdecode(b"caf\xe9.duckdb")}, "its path is no UTF-8"),
+    ],
+    ids=lambda value: ascii("=".join(*value.items())) if isinstance(value, dict) else "",
+)
+def test_a_variable_that_cannot_be_used_is_named(
+    start: Start, client: str, variables: dict[str, str], told: str
+) -> None:
+    """It is wrong usage, and nothing has failed."""
+    variables = (
+        {"CLOUDFLARE_BASE_URL": "https://api.example", **variables}
+        if "HTTPS_PROXY" in variables
+        else variables
+    )
+
+    assert told in sentence(start("sync", **variables), 2)
+
+
+@pytest.mark.parametrize("width", ["wide", "", "-1", "0x50"])
+def test_a_width_of_the_terminal_that_is_none_is_ignored(start: Start, width: str) -> None:
+    """By the help, and by what wrong usage is told."""
+    assert start("--help", TERMINAL_WIDTH=width).returncode == 0
+    assert "--nope" in start("sync", "--nope", TERMINAL_WIDTH=width).stderr
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_a_date_beyond_the_calendar_is_none(start: Start, since: str) -> None:
+    """In UTC, it is in a year that does not exist."""
+    assert "use an age (12h, 7d, 2w) or a date" in sentence(start("changes", "--since", since), 2)
 
 
 def test_variables_name_the_dataset_in_every_command(start: Start, client: str, tmp_path: Path) -> None:

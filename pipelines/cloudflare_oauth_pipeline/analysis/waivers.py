@@ -74,7 +74,7 @@ def load_waivers(file: Path | None = None) -> list[Waiver]:
     try:
         # Some editors begin a file with a byte order mark.
         content = tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         if file is None and isinstance(error, FileNotFoundError):
             return []
         raise ConfigurationError(f"the waivers file {path} cannot be read: {error}") from None
@@ -93,6 +93,8 @@ def _waiver(where: str, entry: Any) -> Waiver:
         if type(value) is not _KINDS[name]:
             kind = "a date, such as 2027-03-31 without quotes" if name == "until" else "a string"
             raise ConfigurationError(f"{where}: {name} must be {kind}")
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigurationError(f"{where}: {name} contains the character NUL, which is in no name")
     for name in ("rule", "reason"):
         if not entry.get(name):
             raise ConfigurationError(f"{where}: {name} is missing or empty")

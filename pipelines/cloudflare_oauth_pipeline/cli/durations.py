@@ -31,8 +31,8 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
         return (now or datetime.now(UTC)) - parse_age(text)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             f"--since {text!r}: use an age (12h, 7d, 2w) or a date (2026-11-23)."
         ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

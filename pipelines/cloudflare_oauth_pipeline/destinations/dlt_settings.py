@@ -8,6 +8,8 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import DictionaryProvider, EnvironProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
+from cloudflare_oauth import reading_configuration
+
 _DEFAULTS: dict[str, Any] = {
     "runtime": {
         "dlthub_telemetry": False,
@@ -41,9 +43,13 @@ def quiet_dlt() -> Iterator[None]:
     """Apply these defaults until the context ends; the user's own configuration of dlt goes first.
 
     Of the environment, dlt sees only the names that are plainly meant for it: those with a section.
+
+    Raises:
+        ConfigurationError: it cannot be read.
     """
-    context = Container()[PluggableRunContext]
-    providers = context.providers.providers
+    with reading_configuration():
+        context = Container()[PluggableRunContext]
+        providers = context.providers.providers
     defaults = _Defaults()
     if any(isinstance(provider, _Defaults) for provider in providers):
         # An outer context has applied them.
@@ -54,9 +60,11 @@ def quiet_dlt() -> Iterator[None]:
         providers[:] = [
             _SectionedEnvironment() if type(one) is EnvironProvider else one for one in providers
         ] + [defaults]
-        context.context.initialize_runtime()
         try:
+            with reading_configuration():
+                context.context.initialize_runtime()
             yield
         finally:
             providers[:] = before
-            context.context.initialize_runtime()
+            with reading_configuration():
+                context.context.initialize_runtime()

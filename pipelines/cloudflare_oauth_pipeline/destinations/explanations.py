@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from dlt.common.configuration.exceptions import (
     ConfigProviderException,
+    ConfigValueCannotBeCoercedException,
     InvalidNativeValue,
     ValueNotSecretException,
 )
@@ -12,6 +13,7 @@ from dlt.common.configuration.exceptions import ConfigurationException as DltCon
 from dlt.common.configuration.specs.exceptions import InvalidConnectionString
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
+from dlt.common.normalizers.naming.exceptions import UnknownNamingModule
 
 from cloudflare_oauth import (
     CloudflareOAuthError,
@@ -75,6 +77,8 @@ def _explanation(target: Target, error: BaseException, explain: Explain) -> Clou
                     f"percent-encoded (DESTINATION__{name.upper()}__CREDENTIALS, or "
                     f"[destination.{name}.credentials] in .dlt/secrets.toml)"
                 )
+            case UnknownNamingModule() | ConfigValueCannotBeCoercedException():
+                return unreadable_configuration(cause)
             case DltConfigurationException():
                 return ConfigurationError(
                     f"the destination {name} is not configured: put its settings under "

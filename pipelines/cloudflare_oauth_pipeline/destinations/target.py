@@ -2,12 +2,13 @@
 
 import errno
 import hashlib
+import os
 import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudflare_oauth import ConfigurationError, unreadable_configuration
+from cloudflare_oauth import ConfigurationError, reading_configuration
 
 DEFAULT_DB = Path("cloudflare_oauth.duckdb")
 DEFAULT_DATASET = "cloudflare"
@@ -19,6 +20,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _DUCKDB_MAGIC, _DUCKDB_MAGIC_AT = b"DUCK", 8
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_RESERVED = re.compile(r"pg_|information_schema$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,10 @@ class Target:
         for option, name in (("--dataset", self.dataset), ("--pipeline-name", self.pipeline_name)):
             if not _NAME.fullmatch(name):
                 raise ConfigurationError(f"{option} {name!r}: use up to 60 letters, digits, '_' and '-'.")
+        if _RESERVED.match(self.dataset):
+            raise ConfigurationError(
+                f"--dataset {self.dataset!r}: databases keep this name for themselves; choose another."
+            )
 
     @property
     def duckdb_file(self) -> Path | None:
@@ -76,6 +82,12 @@ class Target:
             ConfigurationError: it cannot.
         """
         folder = file.absolute().parent
+        try:
+            os.fspath(folder / file.name).encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                f"--db {file}: its path is no UTF-8, which DuckDB needs; rename the file or the folder."
+            ) from None
         try:
             exists = folder.is_dir()
         except OSError as error:
@@ -143,11 +155,8 @@ def _check_writable(file: Path, folder: Path) -> None:
 def _is_configured(destination: str) -> bool:
     # Not at the top: where a file is named, dlt, whose import takes half a second, is not needed.
     import dlt
-    from dlt.common.configuration.exceptions import ConfigProviderException, ValueNotSecretException
 
     # Environment variables have no tables: there, one part of the credentials may be all there is.
     names = [f"destination.{destination}.credentials{part}" for part in ("", ".database")]
-    try:
+    with reading_configuration():
         return any(dlt.secrets.get(name) or dlt.config.get(name) for name in names)
-    except (ConfigProviderException, ValueNotSecretException) as error:
-        raise unreadable_configuration(error) from None

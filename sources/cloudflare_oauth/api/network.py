@@ -11,10 +11,11 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from ..errors import ConfigurationError
-from ..settings import is_loopback
+from ..settings import is_address, is_loopback
 
 _PROXY = re.compile(
-    r"(?P<scheme>https?|socks5h?)://([^\s/?#@:]*(:[^\s/?#@:]*)?@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?",
+    r"(?P<scheme>https?|socks5h?)://([^\s/?#@:]*(:[^\s/?#@:]*)?@)?(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])"
+    r"(:(?P<port>[0-9]{1,5}))?/?",
     re.IGNORECASE,
 )
 
@@ -40,7 +41,7 @@ def proxy_for(base_url: str) -> httpx.Proxy | None:
     if "://" not in address:
         address = f"http://{address}"
     match = _PROXY.fullmatch(address)
-    if not match:
+    if not match or not is_address(match["host"], match["port"]):
         # Most of it may be a password.
         raise ConfigurationError(
             f"{variable} is no address of a proxy: it has to be like http://user:password@host:port, with "
@@ -78,6 +79,15 @@ def ssl_context() -> ssl.SSLContext:
 # Made once, because loading certificates takes long.
 @cache
 def loaded_context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    if keys := os.environ.get("SSLKEYLOGFILE"):
+        # Python writes the keys of connections there, for those who watch the network.
+        try:
+            open(keys, "ab").close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"SSLKEYLOGFILE names {keys}, which cannot be written to: {error.strerror}. Correct the "
+                "variable or remove it."
+            ) from None
     if folder and not os.path.isdir(folder):
         raise ConfigurationError(
             f"SSL_CERT_DIR names {folder}, which is no folder. Correct the variable or remove it."
