@@ -20,8 +20,12 @@ _MEMORY = (
 
 
 def shortage_of(error: BaseException) -> str | None:
-    """What the machine lacked, in a sentence, if an error or one of its causes comes from that."""
-    for cause in _causes(error):
+    """What this machine lacked, in a sentence, if an error or one of its causes comes from that."""
+    causes = _causes(error)
+    if any(getattr(cause, "pgcode", None) for cause in causes):
+        # PostgreSQL's server has said it, of the machine that it runs on.
+        return None
+    for cause in causes:
         text = str(cause)
         if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
             return _MEMORY

@@ -160,6 +160,27 @@ def test_a_role_that_lacks_a_right_gets_the_statement_that_grants_it(
     assert run(*SYNC).exit_code == 0
 
 
+def test_what_the_server_lacks_is_not_about_this_machine(
+    api: FakeApi, database: Postgres, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To raise a limit here would not help it."""
+    use(monkeypatch, address(database))
+    assert run(*SYNC).exit_code == 0
+    execute(
+        database,
+        "CREATE FUNCTION cloudflare.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE 'out of memory' USING ERRCODE = '53200'; END $$; "
+        "CREATE TRIGGER fail BEFORE INSERT ON cloudflare.oauth_clients FOR EACH ROW "
+        "EXECUTE FUNCTION cloudflare.fail()",
+    )
+    api.organisation.change(ONE, "client-1", client_name="other")
+
+    line = error_of(run(*SYNC).stderr)
+
+    assert "out of memory" in line
+    assert "ulimit" not in line
+
+
 def test_a_role_that_owns_no_table_loads_all_but_new_fields(
     api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
