@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -38,9 +39,10 @@ def settle_environment() -> None:
     except RuntimeError:
         # As containers do for users whom they do not know. Libraries look for caches below it.
         os.environ["HOME"] = os.sep
-    if not os.environ.get("TERMINAL_WIDTH", "").isdecimal():
-        # typer takes any text for a number.
-        os.environ.pop("TERMINAL_WIDTH", None)
+    for name in ("TERMINAL_WIDTH", "COLUMNS", "LINES"):
+        # typer and rich take other texts for numbers, too.
+        if not re.fullmatch("[0-9]+", os.environ.get(name, "")):
+            os.environ.pop(name, None)
 
 
 def relax_garbage_collector() -> None:

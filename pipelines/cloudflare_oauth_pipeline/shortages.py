@@ -21,7 +21,7 @@ _MEMORY = (
 
 def shortage_of(error: BaseException) -> str | None:
     """What this machine lacked, in a sentence, if an error or one of its causes comes from that."""
-    causes = _causes(error)
+    causes = all_causes(error)
     if any(getattr(cause, "pgcode", None) for cause in causes):
         # PostgreSQL's server has said it, of the machine that it runs on.
         return None
@@ -39,7 +39,7 @@ def shortage_of(error: BaseException) -> str | None:
     return None
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def all_causes(error: BaseException) -> list[BaseException]:
     """The error, and what it was raised from or raised while handling, each once."""
     found: list[BaseException] = []
     waiting = [error]

@@ -143,12 +143,13 @@ def _sqlite(file: Path) -> None:
 def test_what_is_no_duckdb_file_is_refused_and_nothing_is_downloaded(
     api: FakeApi, start: Start, tmp_path: Path, make: Callable[[Path], object], why: str, command: str
 ) -> None:
-    """DuckDB would download the extension for SQLite."""
+    """DuckDB would download the extension for SQLite, also if dlt's configuration names the file."""
     make(tmp_path / "file.db")
 
-    told = sentence(start(command, "--db", "file.db"), 2)
-
-    assert why in told
+    assert why in sentence(start(command, "--db", "file.db"), 2)
+    if command != "explore":
+        done = start(command, DESTINATION__DUCKDB__CREDENTIALS=str(tmp_path / "file.db"))
+        assert why in sentence(done, 2)
     assert not api.requests
     assert not (tmp_path / ".duckdb").exists()
 
@@ -350,10 +351,10 @@ def test_every_command_writes_in_any_encoding(
 
 @pytest.mark.variants(9)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("columns", ["0", "1", "-3", "wide", "100000"])
+@pytest.mark.parametrize("columns", ["0", "1", "-3", "wide", "100000", "²"])
 def test_every_command_prints_at_any_width(start_synced: Start, arguments: list[str], columns: str) -> None:
-    """A width that is none counts as not told."""
-    done = start_synced(*arguments, COLUMNS=columns)
+    """A width that is none counts as not told; so does a height."""
+    done = start_synced(*arguments, COLUMNS=columns, LINES=columns)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
@@ -667,6 +668,20 @@ def test_a_variable_that_cannot_be_used_is_named(
     )
 
     assert told in sentence(start("sync", **variables), 2)
+
+
+def test_the_demo_needs_no_network(start: Start, tmp_path: Path) -> None:
+    """Its API is on this machine, so that neither proxies nor certificates matter."""
+    variables = {
+        "SSL_CERT_FILE": "/no/such/file.pem",
+        "HTTPS_PROXY": "http://[::x]",
+        "ALL_PROXY": "nonsense#",
+    }
+
+    done = start("demo", "--days", "2", **variables)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo.duckdb").exists()
 
 
 @pytest.mark.parametrize("width", ["wide", "", "-1", "0x50"])

@@ -8,7 +8,7 @@ PAGE = DOCS / "explanation" / "when-something-is-wrong.md"
 
 # How a row begins, and the test that fails if it is not true.
 HELD = {
-    "the file of `--db` is no DuckDB file": (
+    "the file of `--db` or of dlt's configuration is no DuckDB file": (
         "test_what_is_no_duckdb_file_is_refused_and_nothing_is_downloaded"
     ),
     "the file is empty, or there is none": "test_an_empty_file_has_no_dataset_yet",
@@ -28,7 +28,8 @@ HELD = {
     "the address has no password": "test_an_address_may_leave_out_what_libpq_knows",
     "the database has another encoding": "test_names_arrive_whole_in_a_database_of_another_encoding",
     "the role may not create a schema": "test_a_role_that_lacks_a_right_gets_the_statement_that_grants_it",
-    "the role does not own a table": "test_a_role_that_owns_no_table_loads_all_but_new_fields",
+    "the role does not own a table when": "test_a_role_that_owns_no_table_loads_all_but_new_fields",
+    "the role does not own a table to which": "test_a_role_that_owns_no_table_is_told_of_new_columns",
     "`--dataset SecOps-2026`": "test_a_dataset_is_told_by_its_name_in_the_database",
     "`SSL_CERT_FILE` or `SSL_CERT_DIR`": "test_a_way_to_cloudflare_that_cannot_be_used_is_named",
     "a company's certificate is in the system's store": "test_the_certificates_of_the_system_are_trusted",

@@ -48,7 +48,7 @@ class Account:
 
     def read(self, documents: list[Document], *, provable: bool, max_delete_fraction: float) -> str:
         """Take over a listing; returns the account's status."""
-        listed = {one["client_id"]: _usable(one) for one in documents if not _is_unfit(one)}
+        listed = {one["client_id"]: one for one in documents if not _is_unfit(one)}
         rejected = {one["client_id"] for one in documents} - listed.keys()
         self.rejected |= {(id_, False) for id_ in rejected}
         self.rejected |= {(one["client_id"], True) for one in documents if _is_unfit_in_part(one)}
@@ -82,6 +82,10 @@ class Account:
 
     def _take_over(self, client_id: str, document: Document) -> None:
         known = self.stored.get(client_id)
+        if known and _is_unfit_in_part(document):
+            # Nothing tells that it has changed.
+            document = {**document, "client_uri": known[-1].get("client_uri")}
+        document = _usable(document)
         if known is None:
             is_new = self.baselined or client_id in self.log
             self.log[client_id].append(Change("created" if is_new else "baseline", None, document))

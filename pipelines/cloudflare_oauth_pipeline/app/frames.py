@@ -109,7 +109,14 @@ def open_dataset(
         finally:
             data.dataset = None
     if data.notices and _is_script():
-        sys.exit("\n".join(f"error: {notice}" for notice in data.notices))
+        is_unread = data.problems or data.missing & _ESSENTIAL
+        print(
+            *(f"{'error' if is_unread else 'warning'}: {one}" for one in data.notices),
+            sep="\n",
+            file=sys.stderr,
+        )
+        if is_unread:
+            sys.exit(1)
 
 
 def _is_script() -> bool:

@@ -6,6 +6,7 @@ new, and 60 MB.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +19,8 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import raise_open_connection_error
 
+from .target import check_content
+
 PLACEHOLDER = "%s"
 
 
@@ -26,7 +29,10 @@ class LiteralSqlClient(DuckDbSqlClient):
 
     @raise_open_connection_error
     def open_connection(self) -> duckdb.DuckDBPyConnection:
-        """As in dlt, with the same settings."""
+        """As in dlt, with the same settings; never of a file that DuckDB would need an extension for."""
+        database = str(self.credentials.database)
+        if not database.startswith((":", "md:", "motherduck:")):
+            check_content(Path(database))
         # Only credentials that are not resolved yet have no pool.
         self._conn = self.credentials.conn_pool.borrow_conn(pragmas=self._pragmas)  # type: ignore[union-attr]
         for name, value in self._global_config.items():

@@ -23,7 +23,7 @@ from cloudflare_oauth import (
     unreadable_configuration,
 )
 
-from ..shortages import shortage_of
+from ..shortages import all_causes, shortage_of
 from .target import Target
 
 LONGEST_REASON = 500
@@ -47,8 +47,8 @@ def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[Non
     try:
         yield
     except (DltException, OSError, ModuleNotFoundError) as error:
-        for cause in causes(error):
-            # Raised by the source while dlt was extracting.
+        for cause in all_causes(error):
+            # Raised by the source while dlt was extracting, or by a part of this package that dlt calls.
             if isinstance(cause, CloudflareOAuthError | KeyboardInterrupt):
                 raise cause from None
         explanation = _explanation(target, error, explain)

@@ -65,8 +65,8 @@ class Postgres(Adapter):
         yield from super().warnings(pipeline)
         if self._foreign_table:
             yield (
-                f"the role does not own the table {self._foreign_table}, so no column can be added: clients "
-                "with a field that is new to the dataset are rejected"
+                f"the role does not own the table {self._foreign_table}, so no column can be added: fields "
+                "that are new to the dataset are rejected"
             )
 
     @contextmanager

@@ -1,6 +1,7 @@
 """How PostgreSQL is reached: addresses as libpq takes them, refusals in a sentence, and the role's rights."""
 
 import re
+from collections import defaultdict
 from typing import Any, Optional
 
 from dlt.common.configuration import configspec
@@ -9,6 +10,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresClientConfigura
 from dlt.destinations.sql_client import SqlClientBase
 
 from cloudflare_oauth import DestinationError
+from cloudflare_oauth.records import TABLES
 
 _SETTINGS = "DESTINATION__POSTGRES__CREDENTIALS, or [destination.postgres.credentials] in .dlt/secrets.toml"
 _REFUSALS = (
@@ -56,13 +58,24 @@ SELECT
     coalesce(has_schema_privilege(s.oid, 'USAGE') AND has_schema_privilege(s.oid, 'CREATE'), FALSE),
     (
         SELECT c.relname FROM pg_class AS c
-        WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p') AND NOT pg_has_role(c.relowner, 'USAGE')
+        WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p') AND c.relname ~ %(ours)s
+            AND NOT pg_has_role(c.relowner, 'USAGE')
         ORDER BY c.relname LIMIT 1
     )
 FROM (VALUES (1, %(dataset)s), (2, %(staging)s)) AS n (number, name)
 LEFT JOIN pg_namespace AS s ON s.nspname = n.name
 ORDER BY n.number
 """
+
+_COLUMNS = """
+SELECT c.relname, a.attname
+FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid
+JOIN pg_namespace AS s ON s.oid = c.relnamespace
+WHERE s.nspname = %(dataset)s AND a.attnum > 0 AND NOT a.attisdropped AND NOT pg_has_role(c.relowner, 'USAGE')
+"""
+# Another tool's tables in the schema are no matter of ours.
+_OURS = rf"^(_dlt_.*|({'|'.join(TABLES)})(__.*)?)$"
 
 
 # dlt reads the annotations, and knows `Optional`.
@@ -118,7 +131,7 @@ def check_rights(client: SqlClientBase[Any]) -> str | None:
         DestinationError: it may not; the message has the statement that grants it.
     """
     foreign: str | None = None
-    names = {"dataset": client.dataset_name, "staging": client.staging_dataset_name}
+    names = {"dataset": client.dataset_name, "staging": client.staging_dataset_name, "ours": _OURS}
     for role, database, may_create, name, exists, may_use, table in (
         client.execute_sql(_RIGHTS, **names) or ()
     ):
@@ -135,7 +148,29 @@ def check_rights(client: SqlClientBase[Any]) -> str | None:
                 f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner}"
             )
         foreign = foreign or (table and f"{name}.{table}")
+    if foreign:
+        _check_columns(client)
     return foreign
+
+
+def _check_columns(client: SqlClientBase[Any]) -> None:
+    """Check that no table of another role lacks a column that this release has.
+
+    Raises:
+        DestinationError: one does.
+    """
+    stored: dict[str, set[str]] = defaultdict(set)
+    for table, column in client.execute_sql(_COLUMNS, dataset=client.dataset_name) or ():
+        stored[table].add(column)
+    for table in stored.keys() & TABLES.keys():
+        _, columns = TABLES[table]
+        missing = [column.name for column in columns if column.name not in stored[table]]
+        if missing:
+            raise DestinationError(
+                f"this release adds the column {missing[0]} to the table {client.dataset_name}.{table}, "
+                "which the role does not own: have its owner run this release's sync once, or make the role "
+                "a member of the owner"
+            )
 
 
 def _quoted(name: str) -> str:

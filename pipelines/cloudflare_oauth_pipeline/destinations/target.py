@@ -96,7 +96,7 @@ class Target:
             ) from None
         if not exists:
             raise ConfigurationError(f"--db {file}: the folder {folder} does not exist.")
-        _check_content(file)
+        check_content(file)
         if not read_only:
             _check_writable(file, folder)
         if file.stem.lower() == self.dataset.lower():
@@ -120,20 +120,24 @@ class Target:
         return f"{self.duckdb_file or self.destination}, dataset {self.stored_dataset}{given}"
 
 
-def _check_content(file: Path) -> None:
-    """Refuse a file that is no database of DuckDB, which would download an extension to open some of them."""
+def check_content(file: Path) -> None:
+    """Refuse a file that is no database of DuckDB, which would download an extension to open some of them.
+
+    Raises:
+        ConfigurationError: it is none, or cannot be read.
+    """
     try:
         with file.open("rb") as content:
             beginning = content.read(len(_DUCKDB_MAGIC) + _DUCKDB_MAGIC_AT)
     except FileNotFoundError:
         return
     except IsADirectoryError:
-        raise ConfigurationError(f"--db {file}: this is a folder; name a file in it.") from None
+        raise ConfigurationError(f"{file}: this is a folder; name a file in it.") from None
     except OSError as error:
-        raise ConfigurationError(f"--db {file}: the file cannot be read: {error.strerror}.") from None
+        raise ConfigurationError(f"{file}: the file cannot be read: {error.strerror}.") from None
     # DuckDB makes a database of an empty file.
     if beginning and not beginning.endswith(_DUCKDB_MAGIC):
-        raise ConfigurationError(f"--db {file}: this is no DuckDB file; name another, or none to make one.")
+        raise ConfigurationError(f"{file}: this is no DuckDB file; name another, or none to make one.")
 
 
 def _check_writable(file: Path, folder: Path) -> None:

@@ -73,7 +73,8 @@ class CloudflareClient:
                 timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
                 follow_redirects=False,
-                verify=ssl_context(),
+                # Plain HTTP, to this machine alone, needs no certificates.
+                verify=self._base_url.lower().startswith("https:") and ssl_context(),
                 proxy=proxy,
                 # What the environment says has been asked for.
                 trust_env=False,

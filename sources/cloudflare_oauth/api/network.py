@@ -19,6 +19,8 @@ _PROXY = re.compile(
     re.IGNORECASE,
 )
 
+_CERTIFICATE_IN_A_FOLDER = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
 
 def proxy_for(base_url: str) -> httpx.Proxy | None:
     """The proxy for a URL, by `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` or the settings of the system.
@@ -60,7 +62,8 @@ def check_network(base_url: str) -> None:
     Raises:
         ConfigurationError: it cannot be used.
     """
-    ssl_context()
+    if urlsplit(base_url).scheme == "https":
+        ssl_context()
     proxy_for(base_url)
 
 
@@ -91,6 +94,11 @@ def loaded_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     if folder and not os.path.isdir(folder):
         raise ConfigurationError(
             f"SSL_CERT_DIR names {folder}, which is no folder. Correct the variable or remove it."
+        )
+    if folder and not file and not any(map(_CERTIFICATE_IN_A_FOLDER.fullmatch, os.listdir(folder))):
+        raise ConfigurationError(
+            f"SSL_CERT_DIR names {folder}, which holds no certificate under the name that OpenSSL looks for: "
+            "run `openssl rehash` on it, correct the variable or remove it."
         )
     if not file and not folder:
         context = httpx.create_ssl_context(trust_env=False)

@@ -1,5 +1,6 @@
 """One sync's inventory: what Cloudflare holds, compared with what the dataset holds.
 
+    rejected_fields  what becomes of a row with a field that cannot be stored
     stored_state   what the dataset holds
     diff           one account's listing against its stored state
     run            the whole inventory, as rows to write

@@ -29,6 +29,7 @@ from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Resource
 from ..settings import SyncSettings
 from .brake import withheld_as_text
 from .diff import AccountDiff, diff_account
+from .rejected_fields import keep_stored_fields, without_new_columns
 
 if TYPE_CHECKING:
     # It imports dlt, which a caller that only needs a name from here need not wait for.
@@ -216,13 +217,19 @@ class Inventory:
     def _account(self, reading: AccountReading) -> Rows:
         if isinstance(reading.outcome, CloudflareError):
             return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
-        listing = self._fitting(OAUTH_CLIENT, reading.outcome)
+        stored = self.stored.account(reading.account_id)
+        listing = keep_stored_fields(
+            OAUTH_CLIENT,
+            self._fitting(OAUTH_CLIENT, reading.outcome),
+            stored,
+            self.stored.documents_after,
+        )
         # Without what was listed, which would stay in memory.
         self._readings[reading.account_id] = replace(reading, outcome=CloudflareError(""))
         diff = diff_account(
             reading.account_id,
             listing.rows,
-            self.stored.account(reading.account_id),
+            stored,
             self.stored.documents_after,
             self.stored.observed_before,
             may_delete=listing.complete and not listing.rejections,
@@ -260,10 +267,13 @@ class Inventory:
         for row in listing.rows:
             # A row without columns is stored already.
             problem = self.fit_check.problem(resource.table, row) if row.columns else None
-            if problem:
-                rejections.append(Rejection(row.document, problem))
+            fit = Rejection(row.document, problem) if problem else row
+            if problem and not self.limits.may_add_columns:
+                fit = without_new_columns(resource, row, self.fit_check)
+            if isinstance(fit, Row):
+                rows.append(fit)
             else:
-                rows.append(row)
+                rejections.append(fit)
         return replace(listing, rows=rows, rejections=rejections)
 
     def _account_sync(self, reading: AccountReading, status: str, **columns: Any) -> JSON:

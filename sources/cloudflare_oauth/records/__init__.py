@@ -35,7 +35,7 @@ from .tables import (
     Column,
     column,
 )
-from .validation import Rejection, Row, RowType
+from .validation import Rejection, Row, RowType, rejection_of
 
 __all__ = [
     "ACCOUNTS",
@@ -66,6 +66,7 @@ __all__ = [
     "json_text",
     "load_bundled_lists",
     "redacted",
+    "rejection_of",
     "text_hash",
     "with_element_facts",
 ]

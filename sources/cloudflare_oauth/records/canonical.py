@@ -84,6 +84,11 @@ def _fields(document: JSON) -> JSON:
     }
 
 
+def has_content(value: Any) -> bool:
+    """Whether a value is more than null, `[]` or `{}`, or objects of nothing else."""
+    return _content(value) is not None
+
+
 def _content(value: Any) -> Any:
     """A value in canonical form; None if it has no content."""
     kind = type(value)

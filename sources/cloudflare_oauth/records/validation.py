@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .canonical import JSON, content_hash, json_text
+from .canonical import JSON, content_hash, has_content, json_text
 from .redaction import redacted, without_nameless_values
 from .shape import Shape, UnfitError, shape_of
 from .tables import OURS, Column
@@ -16,8 +16,6 @@ from .tables import OURS, Column
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _BIGINT = range(-(2**63), 2**63)
 _TEXTS = frozenset({str})
-# How servers write that there is nothing, whatever the type.
-_EMPTY: tuple[Any, ...] = ("", [], {})
 # Each array becomes a table, and dlt names files after tables: a file name has at most some 255 bytes.
 LONGEST_PATH = 100
 # dlt descends by recursion.
@@ -41,12 +39,26 @@ class Row(NamedTuple):
     shape: Shape | None = None
     rejected_fields: "Rejection | None" = None
 
+    def rejecting(self, fields: "Rejection | None") -> "Row":
+        """The same row with other rejected fields."""
+        return Row(self.key, self.document, self.columns, self.content_hash, self.shape, fields)
+
 
 class Rejection(NamedTuple):
     """An item that cannot be loaded, or its id and the fields that cannot: redacted JSON text, and why."""
 
     document: str
     reason: str
+
+
+def rejection_of(key: str, document: JSON, problems: Mapping[str, str]) -> Rejection:
+    """The rejection of single fields of a row, which is loaded without them.
+
+    Args:
+        problems: why they cannot be loaded, by name.
+    """
+    unusable = {name: document[name] for name in (key, *problems)}
+    return Rejection(json.dumps(unusable), f"{'; '.join(problems.values())}; the rest of the row was loaded")
 
 
 @dataclass(frozen=True)
@@ -130,9 +142,7 @@ class RowType:
         rejected_fields = None
         if len(usable) < len(document):
             if problems:
-                unusable = {name: document[name] for name in (self.key, *problems)}
-                reason = f"{'; '.join(problems.values())}; the rest of the row was loaded"
-                rejected_fields = Rejection(json.dumps(unusable), reason)
+                rejected_fields = rejection_of(self.key, document, problems)
             document = usable
             # Of what is stored: a field that is rejected each time changes nothing.
             row_hash = content_hash(_without(document, "account_id"))
@@ -208,8 +218,8 @@ def _typed_scalar(name: str, value: Any, data_type: str) -> Any:
 
 
 def _nothing(name: str, value: Any, expected: str) -> None:
-    """None for an empty value; any other is not what is expected."""
-    if value not in _EMPTY:
+    """None for a value without content, as servers write nothing; any other is not what is expected."""
+    if value != "" and has_content(value):
         raise UnfitError(f"{name}: not {expected} but {_kind(value)}")
 
 
@@ -251,7 +261,7 @@ def _untyped(column: str, value: Any, path: str = "", levels: int = DEEPEST) -> 
             for name, item in value.items()
             if item is not None
         }
-    if len(path) > LONGEST_PATH:
+    if len(path) > LONGEST_PATH and value:
         raise UnfitError(f"{column[:LONGEST_PATH]}: too long a name for a table")
     return [_untyped(column, item, f"{path}__list", levels - 1) for item in value]
 

@@ -66,6 +66,14 @@ def test_a_password_with_escapes_reaches_the_proxy(monkeypatch: pytest.MonkeyPat
     assert proxy.raw_auth == (b"me", b"pa#ss")
 
 
+def test_an_empty_folder_of_certificates_is_told(tmp_path: Path) -> None:
+    """OpenSSL finds a certificate by a name that `openssl rehash` gives it."""
+    (tmp_path / "company.pem").touch()
+
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR .* holds no certificate under the name"):
+        network.loaded_context(None, str(tmp_path))
+
+
 def test_a_socks_proxy_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which a copied source may lack, and which is named then."""
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")

@@ -154,7 +154,8 @@ def test_a_row_with_rejected_fields_is_unchanged_if_what_is_stored_is() -> None:
         for field in ("promoted_at", "created_at", "has_rotated_secret")
         for empty in ("", [], {})
     ]
-    + [("client_name", []), ("client_name", {}), ("scopes", ""), ("scopes", {})]
+    + [("client_name", []), ("client_name", {}), ("scopes", ""), ("scopes", {}), ("scopes", {"a": None})]
+    + [("client_name", {"en": {}}), ("created_at", {"at": []})]
     + [("client_uri_verification", ""), ("client_uri_verification", [])],
 )
 def test_an_empty_value_of_another_type_is_none(field: str, empty: Any) -> None:

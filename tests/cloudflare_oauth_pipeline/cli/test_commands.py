@@ -150,32 +150,57 @@ def test_a_rejected_row_is_reported_everywhere(api: FakeApi, run: Run) -> None:
 
 
 def test_a_rejected_field_is_reported_everywhere(api: FakeApi, run: Run) -> None:
-    """Its client is loaded without it; nothing of its account is withheld, and nothing is written twice."""
+    """What was stored of it is kept, the rest of its client is loaded, nothing of its account is withheld."""
     api.organisation.add(A, client_id="1")
     api.organisation.add(A, client_id="2", scopes=["zone.read"], client_name="two", promoted_at="")
     run("sync")
     api.organisation.remove(A, "1")
-    api.organisation.change(A, "2", scopes="zone.read zone.edit")
+    api.organisation.change(A, "2", scopes="zone.read zone.edit", client_name="other")
+    api.organisation.add(A, client_id="3", scopes=7, client_name="three")
 
     first, second = (run("sync", "--format", "json") for _ in range(2))
 
-    counts = ("updated", "deleted", "unchanged", "rejected")
-    assert [first.json["clients"][name] for name in counts] == [1, 1, 0, 1]
-    assert [second.json["clients"][name] for name in counts] == [0, 0, 1, 1]
+    counts = ("created", "updated", "deleted", "unchanged", "rejected")
+    assert [first.json["clients"][name] for name in counts] == [1, 1, 1, 0, 2]
+    assert [second.json["clients"][name] for name in counts] == [0, 0, 0, 2, 2]
     assert first.exit_code == second.exit_code == 3
-    assert "1 rows were loaded without some of their fields (see rejected_rows)" in first.stderr
-    assert rows("SELECT account_id, reason, document FROM rejected_rows") == [
+    assert "2 rows were loaded without some of their fields (see rejected_rows)" in first.stderr
+    assert rows("SELECT account_id, reason, document FROM rejected_rows ORDER BY document") == [
         (
             A,
-            "scopes: not an array but a text; the rest of the row was loaded",
+            "scopes: not an array but a text; the rest of the row was loaded, and what was stored of the "
+            "field before is kept",
             '{"client_id": "2", "scopes": "zone.read zone.edit"}',
-        )
+        ),
+        (
+            A,
+            "scopes: not an array but a number; the rest of the row was loaded",
+            '{"client_id": "3", "scopes": 7}',
+        ),
     ]
-    assert rows("SELECT client_name, promoted_at FROM oauth_clients") == [("two", None)]
+    assert rows("SELECT client_name, promoted_at FROM oauth_clients ORDER BY 1") == [
+        ("other", None),
+        ("three", None),
+    ]
     assert rows("SELECT changed_fields FROM oauth_client_changes WHERE change = 'updated'") == [
-        ('["scopes"]',)
+        ('["client_name"]',)
     ]
-    assert rows("SELECT * FROM oauth_clients__scopes") == []
+    assert rows("SELECT client_id, value FROM oauth_clients__scopes") == [("2", "zone.read")]
+
+
+def test_a_finding_stays_while_its_field_cannot_be_read(api: FakeApi, run: Run) -> None:
+    """It is not mended; it is when the field says so, or is gone."""
+    api.organisation.add(A, client_id="1", redirect_uris=["http://evil.example/*"])
+    run("sync")
+    rules = {one["rule_id"] for one in run("findings", "--format", "json").json}
+    assert "RU-02" in rules
+
+    api.organisation.change(A, "1", redirect_uris="http://evil.example/*")
+    assert run("sync").exit_code == 3
+    assert {one["rule_id"] for one in run("findings", "--format", "json").json} == rules
+    api.organisation.change(A, "1", redirect_uris=None)
+    assert run("sync").exit_code == 0
+    assert "RU-02" not in {one["rule_id"] for one in run("findings", "--format", "json").json}
 
 
 @pytest.mark.parametrize("command", ["sync", "check"])

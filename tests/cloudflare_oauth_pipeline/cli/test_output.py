@@ -30,6 +30,40 @@ def test_many_accounts_with_one_problem_are_told_once(api: FakeApi, run: Run, co
     assert len([line for line in done.stderr.splitlines() if "code 7003" in line]) == 3
 
 
+def test_messages_that_differ_in_a_number_or_an_id_are_of_one_kind(api: FakeApi, run: Run) -> None:
+    """Whatever each account has many of."""
+    for number in range(40):
+        for client in range(1 + number % 7):
+            api.organisation.add(account_id(number), client_id=f"{client:032x}", scopes=7)
+
+    done = run("sync")
+
+    named = [line for line in done.stderr.splitlines() if "without some of their fields" in line]
+    assert len(named) == ACCOUNTS_NAMED + 1
+    assert f"{40 - ACCOUNTS_NAMED} more accounts, 40 in all" in named[-1]
+
+
+def test_a_long_name_hides_no_other_change(api: FakeApi, run: Run) -> None:
+    """A client chooses its own name."""
+    one = account_id("one")
+    api.organisation.add(one, client_id="client", client_name="x" * 1_500, visibility="private")
+    run("sync")
+    api.organisation.change(
+        one,
+        "client",
+        client_name="y" * 1_500,
+        redirect_uris=["http://evil.example/*"],
+        scopes=["zone.write"],
+        visibility="public",
+    )
+    run("sync")
+
+    table = run("changes").stdout
+
+    for shown in ("evil.example", "zone.write", "visibility", "public", account_id("one")[:8]):
+        assert shown in table
+
+
 def test_a_long_value_is_cut_in_tables_alone(api: FakeApi, run: Run) -> None:
     """JSON and CSV have all of it."""
     name = "x" * 200_000

@@ -181,10 +181,52 @@ def test_what_the_server_lacks_is_not_about_this_machine(
     assert "ulimit" not in line
 
 
+def test_a_role_that_owns_no_table_is_told_of_new_columns(
+    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade needs the owner once; another tool's table in the schema does not matter."""
+    use(monkeypatch, address(database))
+    assert run(*SYNC).exit_code == 0
+    execute(
+        database,
+        "CREATE TABLE cloudflare.mine (x int); "
+        "ALTER TABLE cloudflare.account_syncs DROP COLUMN rejected_in_part CASCADE; "
+        f'GRANT USAGE, CREATE ON SCHEMA cloudflare, cloudflare_staging TO "{role}";'
+        f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
+    )
+    api.requests.clear()
+    use(monkeypatch, address(database, login=f"{role}@"))
+
+    line = error_of(run(*SYNC).stderr)
+
+    assert "adds the column rejected_in_part to the table cloudflare.account_syncs" in line
+    assert "have its owner run this release's sync once" in line
+    assert not api.requests
+
+
+def test_a_role_that_owns_its_tables_does_not_mind_anothers(
+    api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New fields become columns, whatever else is in the schema."""
+    for schema in ("cloudflare", "cloudflare_staging"):
+        execute(
+            database, f'CREATE SCHEMA {schema} AUTHORIZATION "{role}"; CREATE TABLE {schema}.mine (x int)'
+        )
+    use(monkeypatch, address(database, login=f"{role}@"))
+    assert run(*SYNC).exit_code == 0
+    api.organisation.change(ONE, "client-1", new_field="x")
+
+    done = run(*SYNC)
+
+    execute(database, "DROP TABLE cloudflare.mine, cloudflare_staging.mine")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [row["new_field"] for row in database.rows("oauth_clients")] == ["x"]
+
+
 def test_a_role_that_owns_no_table_loads_all_but_new_fields(
     api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its owner can add a column to a table; the clients without a new field are loaded."""
+    """Only its owner can add a column to a table; all else is loaded, deletions included."""
     use(monkeypatch, address(database))
     assert run(*SYNC).exit_code == 0
     execute(
@@ -193,18 +235,26 @@ def test_a_role_that_owns_no_table_loads_all_but_new_fields(
         f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
     )
     api.organisation.add(ONE, client_id="client-2", client_name="two")
-    api.organisation.add(ONE, client_id="client-3", new_field="x", new_array=["y"])
+    api.organisation.add(ONE, client_id="client-3", new_field="x", new_array=["y"], scopes=["a"])
+    api.organisation.remove(ONE, "client-1")
     use(monkeypatch, address(database, login=f"{role}@"))
 
     done = run(*SYNC)
 
     assert done.exit_code == 3
     assert "the role does not own the table cloudflare." in done.stderr
-    assert {row["client_id"] for row in database.rows("oauth_clients")} == {"client-1", "client-2"}
-    (rejected,) = database.rows("rejected_rows")
-    assert (
-        rejected["reason"] == "the column new_field cannot be added to oauth_clients, which has another owner"
-    )
+    for _ in range(2):
+        assert {row["client_id"] for row in database.rows("oauth_clients")} == {"client-2", "client-3"}
+        assert [row["value"] for row in database.rows("oauth_clients__new_array")] == ["y"]
+        assert [row["value"] for row in database.rows("oauth_clients__scopes")] == ["a"]
+        (rejected,) = database.rows("rejected_rows")
+        assert rejected["document"] == '{"client_id": "client-3", "new_field": "x"}'
+        assert rejected["reason"] == (
+            "new_field: the column new_field cannot be added to oauth_clients, which has another owner; "
+            "the rest of the row was loaded"
+        )
+        again = run(*SYNC, "--format", "json")
+        assert (again.exit_code, again.json["clients"]["unchanged"]) == (3, 2)
     use(monkeypatch, address(database))
     assert run(*SYNC).exit_code == 0
     assert {row["new_field"] for row in database.rows("oauth_clients")} == {None, "x"}

@@ -20,6 +20,8 @@ LONGEST_CELL = 1_000
 ACCOUNTS_NAMED = 5
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST_ID = 36
+# What differs between messages of one kind: ids of clients, and numbers.
+_VARYING = re.compile(rf"({_ID.pattern})(, ({_ID.pattern}))*|\d+")
 _BORDERS = 3
 # What other columns need at least.
 _NARROW = 8
@@ -71,10 +73,17 @@ def _columns_of_ids(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> se
 
 
 def _cell(value: Any) -> Text:
+    """The text of a cell; each of its lines is cut by itself, so that a long one hides no other."""
     text = value if isinstance(value, Text) else printable(value)
     if len(text) <= LONGEST_CELL:
         return text
-    return text[:LONGEST_CELL] + Text(f"… ({len(text):,} characters; --format json has all)")
+    return Text("\n").join(map(_cut, text.split("\n", allow_blank=True)))
+
+
+def _cut(line: Text) -> Text:
+    if len(line) <= LONGEST_CELL:
+        return line
+    return line[:LONGEST_CELL] + Text(f"… ({len(line):,} characters; --format json has all)")
 
 
 def print_json(value: Any) -> None:
@@ -94,22 +103,25 @@ class ProblemsOfAccounts:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._numbers: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], str] = {}
 
     def add(self, prefix: str, account_id: str, message: str) -> None:
         """Print a problem after `prefix`, unless enough accounts with the same one are named."""
         subject = f"account {account_id}"
         named = message if message.startswith(subject) else f"{subject}: {message}"
-        kind = (prefix, message.replace(account_id, "…"))
+        first = message.replace(account_id, "…")
+        kind = (prefix, _VARYING.sub("…", first))
+        self._first.setdefault(kind, first)
         self._numbers[kind] += 1
         if self._numbers[kind] <= ACCOUNTS_NAMED:
             self._console.print(f"{prefix}:", printable(named))
 
     def sum_up(self) -> None:
         """Say how many accounts were not named."""
-        for (prefix, message), number in self._numbers.items():
+        for kind, number in self._numbers.items():
             if (more := number - ACCOUNTS_NAMED) > 0:
-                told = f"{more} more accounts, {number} in all, for the same reason: {message}"
-                self._console.print(f"{prefix}:", printable(told))
+                told = f"{more} more accounts, {number} in all, for the same reason: {self._first[kind]}"
+                self._console.print(f"{kind[0]}:", printable(told))
 
 
 def complain(message: str, *, prefix: str = "error") -> None:
