@@ -35,6 +35,14 @@ AS_STRANGER = [
 WITHOUT_PRIVILEGES = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
 if not IS_ROOT:
     AS_STRANGER = WITHOUT_PRIVILEGES = []
+needs_users = pytest.mark.skipif(
+    any(
+        shutil.which("setpriv") is None or subprocess.run([*how, "true"], check=False).returncode
+        for how in (AS_STRANGER, WITHOUT_PRIVILEGES)
+        if how
+    ),
+    reason="root may not become another user here",
+)
 ONE = account_id("one")
 COMMANDS = [
     ["sync", "--format", "json"],
@@ -154,6 +162,7 @@ def test_what_is_no_duckdb_file_is_refused_and_nothing_is_downloaded(
     assert not (tmp_path / ".duckdb").exists()
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("command", [["findings"], ["changes"], ["explore", "--export", "pages"]])
 def test_an_empty_file_has_no_dataset_yet(start: Start, tmp_path: Path, command: list[str]) -> None:
     """`mktemp` makes one, and a sync makes a dataset of it."""
@@ -440,6 +449,7 @@ def give(folder: Path, user: int) -> None:
         os.chown(path, user, -1)
 
 
+@needs_users
 @pytest.mark.variants(9)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("home", [None, "/", "/no/such/home"])
@@ -456,6 +466,8 @@ def test_every_command_runs_without_a_home(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.variants(4)
+@needs_users
 @pytest.mark.parametrize("arguments", [*COMMANDS, ["sync", "--dry-run"], ["demo"]], ids=" ".join)
 def test_every_command_in_a_folder_that_cannot_be_written(
     beside: tuple[Path, Start], arguments: list[str]
@@ -478,6 +490,8 @@ def test_every_command_in_a_folder_that_cannot_be_written(
         assert f"the folder {folder} cannot be written to: Permission denied" in sentence(done, 2)
 
 
+@pytest.mark.variants(3)
+@needs_users
 @pytest.mark.parametrize("arguments", COMMANDS[:-1], ids=" ".join)
 def test_every_command_over_another_users_file(beside: tuple[Path, Start], arguments: list[str]) -> None:
     """Only `check` needs none."""
@@ -493,6 +507,8 @@ def test_every_command_over_another_users_file(beside: tuple[Path, Start], argum
         assert "the file cannot be read: Permission denied" in sentence(done, 2)
 
 
+@pytest.mark.variants(3)
+@needs_users
 @pytest.mark.parametrize("name", ["waivers.toml", ".dlt/config.toml", ".dlt/secrets.toml"])
 @pytest.mark.parametrize("command", ["sync", "findings"])
 def test_another_users_settings_are_named(beside: tuple[Path, Start], name: str, command: str) -> None:
@@ -508,6 +524,7 @@ def test_another_users_settings_are_named(beside: tuple[Path, Start], name: str,
     assert name in sentence(start(command, before=WITHOUT_PRIVILEGES), 2)
 
 
+@needs_users
 @pytest.mark.parametrize("mode", [0o000, 0o555])
 def test_dlts_working_folder_may_be_another_users(
     beside: tuple[Path, Start], tmp_path: Path, mode: int
@@ -543,6 +560,7 @@ def test_every_command_in_a_folder_that_is_gone(
     assert "the current folder cannot be used (No such file or directory)" in sentence(done, 1)
 
 
+@needs_users
 @pytest.mark.skipif(not IS_ROOT, reason="the limit is one of the user, who has other processes")
 @pytest.mark.variants(8)
 @pytest.mark.parametrize("processes", [1, 2, 3, 6, 10, 14])
@@ -635,6 +653,7 @@ def test_a_waiver_that_no_database_could_look_for_is_named(
 # Variables
 
 
+@pytest.mark.variants(9)
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
@@ -684,6 +703,7 @@ def test_the_demo_needs_no_network(start: Start, tmp_path: Path) -> None:
     assert (tmp_path / "demo.duckdb").exists()
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("width", ["wide", "", "-1", "0x50"])
 def test_a_width_of_the_terminal_that_is_none_is_ignored(start: Start, width: str) -> None:
     """By the help, and by what wrong usage is told."""

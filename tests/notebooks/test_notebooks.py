@@ -282,6 +282,7 @@ def test_health_shows_unreadable_accounts_with_reason_and_start(show: Show, demo
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize(
     "make",
     [lambda file: None, lambda file: file.write_text("a,b\n"), duckdb.connect],
@@ -323,6 +324,7 @@ def test_a_notebook_run_as_a_script_over_a_dataset_succeeds(demo: Target, name: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize(
     ("export", "has_dataset"), [("ipynb", False), ("html", True), ("md", False), ("script", False)]
 )
