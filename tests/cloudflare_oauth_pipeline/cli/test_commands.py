@@ -592,8 +592,11 @@ def test_a_field_that_dlt_cannot_load_is_rejected(
     assert done.exit_code == (0 if is_loaded else 3), done.stderr
     assert done.json["clients"]["rejected"] == (0 if is_loaded else 1)
     stored = [client for (client,) in rows("SELECT client_id FROM oauth_clients ORDER BY 1")]
-    assert stored == ["strange", "usual"]
-    assert len(rows("SELECT * FROM rejected_rows WHERE reason LIKE '%the rest of%'")) == (not is_loaded)
+    # What is too deep to be looked through costs its client.
+    is_bottomless = fields.get("new") == nested("objects", 400)
+    assert stored == (["usual"] if is_bottomless else ["strange", "usual"])
+    in_part = len(rows("SELECT * FROM rejected_rows WHERE reason LIKE '%the rest of%'"))
+    assert in_part == (not is_loaded and not is_bottomless)
 
 
 def test_an_unusable_folder_is_wrong_usage(api: FakeApi, run: Run) -> None:
