@@ -274,6 +274,27 @@ def test_a_way_to_cloudflare_that_cannot_be_used_is_named(
     assert not list(no_pem.parent.glob("*.duckdb"))
 
 
+@pytest.mark.variants(3)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SSL_CERT_FILE": "/no/such/file.pem", "HTTPS_PROXY": "http://me:pa#ss@proxy"},
+        {"SSL_CERT_DIR": "/no/such/folder", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "[::1]"},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "SSLKEYLOGFILE": "/no/such/folder/keys"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_no_command_minds_a_network_that_it_does_not_use(
+    start_synced: Start, arguments: list[str], variables: dict[str, str]
+) -> None:
+    """What is on this machine needs neither proxies nor certificates."""
+    done = start_synced(*arguments, **variables)
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("no_proxy", ["[::1]", "::1,[::1]:80", "127.0.0.1,*.example, ,", "*"])
 def test_any_list_of_exceptions_from_the_proxy_will_do(
     api: FakeApi, start: Start, client: str, no_proxy: str
@@ -682,7 +703,7 @@ def test_a_variable_that_cannot_be_used_is_named(
     """It is wrong usage, and nothing has failed."""
     variables = (
         {"CLOUDFLARE_BASE_URL": "https://api.example", **variables}
-        if "HTTPS_PROXY" in variables
+        if {"HTTPS_PROXY", "SSLKEYLOGFILE"} & variables.keys()
         else variables
     )
 

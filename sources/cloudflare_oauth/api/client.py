@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,7 +13,7 @@ import httpx
 import tenacity
 
 from .. import events
-from ..errors import NotFoundError, RequestFailedError
+from ..errors import ConfigurationError, NotFoundError, RequestFailedError
 from ..masking import masked
 from ..settings import SyncSettings
 from .endpoint import Endpoint
@@ -31,7 +32,9 @@ def warm_up() -> None:
     # httpx imports it when it is first used.
     import httpcore  # noqa: F401
 
-    ssl_context()
+    # Whether they are needed at all is known only with the settings.
+    with suppress(ConfigurationError):
+        ssl_context()
 
 
 @dataclass
