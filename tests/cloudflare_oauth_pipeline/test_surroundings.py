@@ -8,10 +8,8 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,72 +18,9 @@ import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import never
+from tests.support.program import COMMANDS, NAME, PROGRAM, Start, sentence
 
-PROGRAM = (sys.executable, "-m", "cloudflare_oauth_pipeline")
-# As a user without a name or a home, who may read everything, but write only what is theirs; and as root
-# without root's way around permissions. Another user who runs the tests is such a user already.
-IS_ROOT = os.geteuid() == 0
-# Of this process alone, because a limit on processes is one on all of a user's.
-STRANGER = 1_000_000 + os.getpid() if IS_ROOT else os.geteuid()
-_READS = "+dac_read_search"
-AS_STRANGER = [
-    *("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"),
-    *(f"--inh-caps={_READS}", f"--ambient-caps={_READS}"),
-]
-WITHOUT_PRIVILEGES = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
-if not IS_ROOT:
-    AS_STRANGER = WITHOUT_PRIVILEGES = []
-needs_users = pytest.mark.skipif(
-    any(
-        shutil.which("setpriv") is None or subprocess.run([*how, "true"], check=False).returncode
-        for how in (AS_STRANGER, WITHOUT_PRIVILEGES)
-        if how
-    ),
-    reason="root may not become another user here",
-)
 ONE = account_id("one")
-COMMANDS = [
-    ["sync", "--format", "json"],
-    ["sync"],
-    ["check"],
-    ["changes"],
-    ["changes", "--format", "csv"],
-    ["findings"],
-    ["findings", "--format", "json"],
-    ["explore", "--export", "pages"],
-    ["--help"],
-]
-# With characters that many encodings lack.
-NAME = "Zażółć Ω 🦆"
-
-Start = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def program_in(folder: Path, environment: dict[str, str]) -> Start:
-    """Runs the program in a folder, by a command before it, with more variables (None removes one)."""
-
-    def start(
-        *arguments: str, before: Sequence[str] = (), **variables: str | None
-    ) -> "subprocess.CompletedProcess[str]":
-        env = {name: value for name, value in (environment | variables).items() if value is not None}
-        return subprocess.run(
-            [*before, *PROGRAM, *arguments],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=120,
-        )
-
-    return start
-
-
-@pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Start:
-    """Runs the program in an empty folder."""
-    return program_in(tmp_path, environment)
 
 
 @pytest.fixture
@@ -93,38 +28,6 @@ def client(api: FakeApi) -> str:
     """The id of the only client."""
     api.organisation.add(ONE, client_id="client-1", client_name=NAME, redirect_uris=["https://a.example/*"])
     return "client-1"
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with a dataset of one client, and the variables for the program; the API is there, too."""
-    folder = tmp_path_factory.mktemp("synced")
-    with FakeApi() as api:
-        api.organisation.add(
-            ONE, client_id="client-1", client_name=NAME, redirect_uris=["https://a.example/*"]
-        )
-        environment = os.environ | {
-            "HOME": str(folder),
-            "DLT_DATA_DIR": str(folder / "dlt"),
-            "CLOUDFLARE_API_TOKEN": FAKE_TOKEN,
-            "CLOUDFLARE_BASE_URL": api.base_url,
-        }
-        subprocess.run([*PROGRAM, "sync"], cwd=folder, env=environment, capture_output=True, check=True)
-        yield folder, environment
-
-
-@pytest.fixture
-def start_synced(synced: tuple[Path, dict[str, str]]) -> Start:
-    """Runs the program beside that dataset."""
-    return program_in(*synced)
-
-
-def sentence(done: "subprocess.CompletedProcess[str]", exit_code: int) -> str:
-    """The one error that was told."""
-    assert "Traceback" not in done.stderr + done.stdout
-    assert done.returncode == exit_code, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return line
 
 
 # Files that are no DuckDB files
@@ -164,14 +67,17 @@ def test_what_is_no_duckdb_file_is_refused_and_nothing_is_downloaded(
 
 @pytest.mark.variants(1)
 @pytest.mark.parametrize("command", [["findings"], ["changes"], ["explore", "--export", "pages"]])
-def test_an_empty_file_has_no_dataset_yet(start: Start, tmp_path: Path, command: list[str]) -> None:
+def test_an_empty_file_has_no_dataset_yet(
+    start: Start, client: str, tmp_path: Path, command: list[str]
+) -> None:
     """`mktemp` makes one, and a sync makes a dataset of it."""
     (tmp_path / "empty.duckdb").touch()
 
     assert "empty.duckdb is empty: run `cloudflare-oauth sync` first" in sentence(
         start(*command, "--db", "empty.duckdb"), 1
     )
-    assert start("sync", "--db", "empty.duckdb").returncode == 1  # There are no accounts.
+    assert start("sync", "--db", "empty.duckdb").returncode == 0
+    assert start(*command, "--db", "empty.duckdb").returncode == 0
 
 
 # Files that cannot be locked
@@ -449,157 +355,6 @@ def test_a_reader_that_has_seen_enough_changes_no_exit_code(
     assert (tmp_path / "first").read_text()
 
 
-# Users, homes and folders
-
-
-@pytest.fixture
-def beside(synced: tuple[Path, dict[str, str]]) -> Iterator[tuple[Path, Start]]:
-    """A folder with a copy of that dataset, and what runs the program in it."""
-    # pytest's own folders are closed to other users.
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        folder.chmod(0o755)
-        shutil.copy(synced[0] / "cloudflare_oauth.duckdb", folder)
-        yield folder, program_in(folder, synced[1] | {"DLT_DATA_DIR": str(folder / "dlt")})
-        folder.chmod(0o755)
-
-
-def give(folder: Path, user: int) -> None:
-    """Make the folder and all in it a user's own."""
-    for path in [folder, *folder.rglob("*")]:
-        os.chown(path, user, -1)
-
-
-@needs_users
-@pytest.mark.variants(9)
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("home", [None, "/", "/no/such/home"])
-def test_every_command_runs_without_a_home(
-    beside: tuple[Path, Start], arguments: list[str], home: str | None
-) -> None:
-    """As for a user whom the system does not know: in containers, by schedulers."""
-    folder, start = beside
-    give(folder, STRANGER)
-
-    done = start(*arguments, before=AS_STRANGER, HOME=home, DLT_DATA_DIR=None, TMPDIR=str(folder))
-
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.variants(4)
-@needs_users
-@pytest.mark.parametrize("arguments", [*COMMANDS, ["sync", "--dry-run"], ["demo"]], ids=" ".join)
-def test_every_command_in_a_folder_that_cannot_be_written(
-    beside: tuple[Path, Start], arguments: list[str]
-) -> None:
-    """What reads, works; what would write says what it may not."""
-    folder, start = beside
-    for path in (folder / "cloudflare_oauth.duckdb", folder):
-        path.chmod(0o555)
-
-    with tempfile.TemporaryDirectory() as home:
-        Path(home).chmod(0o777)
-        done = start(*arguments, before=AS_STRANGER, HOME=home, DLT_DATA_DIR=home)
-
-    writes = arguments[0] in ("sync", "demo", "explore") and "--dry-run" not in arguments
-    if not writes:
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    elif arguments[0] == "explore":
-        assert "--export pages: Permission denied" in sentence(done, 2)
-    else:
-        assert f"the folder {folder} cannot be written to: Permission denied" in sentence(done, 2)
-
-
-@pytest.mark.variants(3)
-@needs_users
-@pytest.mark.parametrize("arguments", COMMANDS[:-1], ids=" ".join)
-def test_every_command_over_another_users_file(beside: tuple[Path, Start], arguments: list[str]) -> None:
-    """Only `check` needs none."""
-    folder, start = beside
-    file = folder / "cloudflare_oauth.duckdb"
-    file.chmod(0o600 if IS_ROOT else 0o000)
-    if IS_ROOT:
-        os.chown(file, STRANGER, -1)
-
-    done = start(*arguments, before=WITHOUT_PRIVILEGES)
-
-    if arguments != ["check"]:
-        assert "the file cannot be read: Permission denied" in sentence(done, 2)
-
-
-@pytest.mark.variants(3)
-@needs_users
-@pytest.mark.parametrize("name", ["waivers.toml", ".dlt/config.toml", ".dlt/secrets.toml"])
-@pytest.mark.parametrize("command", ["sync", "findings"])
-def test_another_users_settings_are_named(beside: tuple[Path, Start], name: str, command: str) -> None:
-    """Without them the answer would be another one."""
-    folder, start = beside
-    (folder / ".dlt").mkdir()
-    file = folder / name
-    file.touch()
-    file.chmod(0o600 if IS_ROOT else 0o000)
-    if IS_ROOT:
-        os.chown(file, STRANGER, -1)
-
-    assert name in sentence(start(command, before=WITHOUT_PRIVILEGES), 2)
-
-
-@needs_users
-@pytest.mark.parametrize("mode", [0o000, 0o555])
-def test_dlts_working_folder_may_be_another_users(
-    beside: tuple[Path, Start], tmp_path: Path, mode: int
-) -> None:
-    """As `/tmp/dlt` is, where two users have no home; what only reads needs none."""
-    _, start = beside
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs").chmod(mode)
-    variables = {"DLT_DATA_DIR": str(tmp_path / "theirs")}
-
-    told = sentence(start("sync", before=WITHOUT_PRIVILEGES, **variables), 2)
-
-    assert "theirs" in told
-    assert "set DLT_DATA_DIR to a folder that can be written to" in told
-    assert start("findings", before=WITHOUT_PRIVILEGES, **variables).returncode == 0
-
-
-@pytest.mark.variants(9)
-@pytest.mark.parametrize("arguments", [*COMMANDS[:-1], ["demo"]], ids=" ".join)
-def test_every_command_in_a_folder_that_is_gone(
-    tmp_path: Path, environment: dict[str, str], arguments: list[str]
-) -> None:
-    """A scheduler may have been started in one."""
-    done = subprocess.run(
-        ["bash", "-c", 'mkdir gone; cd gone; rmdir ../gone; "$@"', "bash", *PROGRAM, *arguments],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert "the current folder cannot be used (No such file or directory)" in sentence(done, 1)
-
-
-@needs_users
-@pytest.mark.skipif(not IS_ROOT, reason="the limit is one of the user, who has other processes")
-@pytest.mark.variants(8)
-@pytest.mark.parametrize("processes", [1, 2, 3, 6, 10, 14])
-@pytest.mark.parametrize("arguments", [["sync"], ["check"], ["findings"], ["explore", "--export", "pages"]])
-def test_few_processes_and_threads_are_enough_or_told(
-    beside: tuple[Path, Start], arguments: list[str], processes: int
-) -> None:
-    """As by a container's `pids.max`: by the command itself, and by its reader process."""
-    folder, start = beside
-    give(folder, STRANGER)
-
-    done = start(*arguments, before=["prlimit", f"--nproc={processes}", *AS_STRANGER], HOME=str(folder))
-
-    if done.returncode:
-        assert "no more threads or processes may be started here" in sentence(done, 1)
-    assert "Traceback" not in done.stderr
-
-
 # Files
 
 
@@ -647,7 +402,7 @@ def test_files_that_editors_and_people_write(
 def test_whatever_dlts_configuration_says_no_command_shows_a_traceback(
     start_synced: Start, tmp_path: Path, command: list[str], content: str, told: str
 ) -> None:
-    """By a file or by a variable."""
+    """dlt reads the file when it is first asked for anything."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(content)
 

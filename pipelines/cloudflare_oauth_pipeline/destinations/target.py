@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,8 @@ class Target:
     def check_file(self, file: Path, *, read_only: bool = False) -> None:
         """Check that this DuckDB file can hold the dataset, and can be written unless `read_only`.
 
+        For writing, an empty file is removed: DuckDB makes no database of one that exists.
+
         Raises:
             ConfigurationError: it cannot.
         """
@@ -135,7 +138,7 @@ def check_content(file: Path) -> None:
         raise ConfigurationError(f"{file}: this is a folder; name a file in it.") from None
     except OSError as error:
         raise ConfigurationError(f"{file}: the file cannot be read: {error.strerror}.") from None
-    # DuckDB makes a database of an empty file.
+    # An empty file is no other program's.
     if beginning and not beginning.endswith(_DUCKDB_MAGIC):
         raise ConfigurationError(f"{file}: this is no DuckDB file; name another, or none to make one.")
 
@@ -147,13 +150,27 @@ def _check_writable(file: Path, folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
         if file.exists():
             what = "the file"
-            file.open("r+b").close()
+            with file.open("r+b") as opened:
+                if not opened.read(1):
+                    _remove_unused(file, opened.fileno())
     except OSError as error:
         # Any other shortage, such as of space, is told when it is met.
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ConfigurationError(
                 f"--db {file}: {what} cannot be written to: {error.strerror}. Name a file elsewhere."
             ) from None
+
+
+def _remove_unused(file: Path, descriptor: int) -> None:
+    """Remove an empty file, unless another process has just made it to write a database."""
+    # Not at the top: only POSIX has it.
+    import fcntl
+
+    with suppress(OSError):
+        # DuckDB locks a file before it writes the first byte.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not file.stat().st_size:
+            file.unlink()
 
 
 def _is_configured(destination: str) -> bool:

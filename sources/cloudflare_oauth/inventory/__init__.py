@@ -3,6 +3,7 @@
     rejected_fields  what becomes of a row with a field that cannot be stored
     stored_state   what the dataset holds
     diff           one account's listing against its stored state
+    verdict        an account's status and message
     run            the whole inventory, as rows to write
 
 `stored_state` needs dlt, so what it exports is imported when it is first used.

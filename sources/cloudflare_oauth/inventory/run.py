@@ -5,14 +5,14 @@ Every step yields a `Rows`: the rows to write, by table. The rows of one account
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import events
 from ..destinations import DestinationLimits, FitCheck
-from ..errors import AuthenticationError, CloudflareError, ForbiddenError, NotFoundError
+from ..errors import CloudflareError
 from ..reading import AccountReading, CheckedListing, Reader
 from ..records import (
     DELETED,
@@ -28,14 +28,14 @@ from ..records import (
 from ..resources import ACCOUNT, OAUTH_CLIENT, OAUTH_SCOPE, Resource
 from ..settings import SyncSettings
 from .brake import withheld_as_text
-from .diff import AccountDiff, diff_account
+from .diff import diff_account
 from .rejected_fields import keep_stored_fields, without_new_columns
+from .verdict import failure_columns, some, verdict_columns, why_no_account
 
 if TYPE_CHECKING:
     # It imports dlt, which a caller that only needs a name from here need not wait for.
     from .stored_state import StoredState
 
-NAMED_IN_A_MESSAGE = 5
 NAMED_DROPPED_FIELDS = 10
 
 Rows = dict[str, list[JSON]]
@@ -142,7 +142,7 @@ class Inventory:
                 "run one at a time"
             )
             reading = replace(self._readings[account_id], outcome=error)
-            yield {"account_syncs": [self._account_sync(reading, **_failure(error))]}
+            yield {"account_syncs": [self._account_sync(reading, **failure_columns(error))]}
 
     def _to_resume(self, account_ids: list[str]) -> list[str]:
         if self.resume_since is None:
@@ -167,7 +167,7 @@ class Inventory:
         excluded = self.settings.exclude_account_ids
         rows = [row for row in listing.rows if row.key not in excluded]
         if not rows:
-            raise CloudflareError(_why_no_account(listing))
+            raise CloudflareError(why_no_account(listing))
         account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
@@ -176,7 +176,7 @@ class Inventory:
         if unlisted:
             self._warn(
                 f"{len(unlisted)} known accounts are not listed any more and keep their clients: "
-                f"{_some(unlisted)}",
+                f"{some(unlisted)}",
                 partial=False,
             )
         changed = self._changed(rows, self.stored.accounts)
@@ -216,7 +216,7 @@ class Inventory:
 
     def _account(self, reading: AccountReading) -> Rows:
         if isinstance(reading.outcome, CloudflareError):
-            return {"account_syncs": [self._account_sync(reading, **_failure(reading.outcome))]}
+            return {"account_syncs": [self._account_sync(reading, **failure_columns(reading.outcome))]}
         stored = self.stored.account(reading.account_id)
         listing = keep_stored_fields(
             OAUTH_CLIENT,
@@ -239,7 +239,7 @@ class Inventory:
         )
         account_sync = self._account_sync(
             reading,
-            **_verdict(listing, diff),
+            **verdict_columns(listing, diff),
             listed=listing.listed,
             reported_total=listing.reported_total,
             baseline=diff.count("baseline"),
@@ -346,7 +346,7 @@ class Inventory:
     def _say_what_was_dropped(self) -> None:
         if self.dropped:
             self._warn(
-                f"fields that may hold secrets were dropped: {_some(self.dropped, NAMED_DROPPED_FIELDS)}",
+                f"fields that may hold secrets were dropped: {some(self.dropped, NAMED_DROPPED_FIELDS)}",
                 partial=False,
             )
 
@@ -378,66 +378,3 @@ def _with_facts(change: JSON) -> JSON:
         for name in ("document_before", "document_after")
     )
     return change | change_facts(before, after) | {"derived_version": DERIVED_VERSION}
-
-
-def _why_no_account(listing: CheckedListing) -> str:
-    """Why a list of accounts leaves none to read."""
-    if listing.rows:
-        return (
-            f"all {len(listing.rows)} accounts that the credentials see are excluded, "
-            "so there is none to read: exclude fewer"
-        )
-    if listing.rejections:
-        return (
-            f"none of the {len(listing.rejections)} accounts in Cloudflare's list could be taken "
-            f"({listing.rejections[0].reason}): name the accounts"
-        )
-    return 'the credentials see no account: grant "Account Settings Read", or name the accounts'
-
-
-def _failure(error: CloudflareError) -> JSON:
-    """The columns of `account_syncs` for an account that could not be read."""
-    match error:
-        case AuthenticationError() | ForbiddenError():
-            status = "forbidden"
-        case NotFoundError():
-            status = "not_found"
-        case _:
-            status = "failed"
-    return {
-        "status": status,
-        "http_status": error.http_status,
-        "error_code": error.code,
-        "error_message": str(error),
-    }
-
-
-def _verdict(listing: CheckedListing, diff: AccountDiff) -> dict[str, Any]:
-    """The columns of `account_syncs` that judge an account that was read."""
-    if listing.problem:
-        message = f"the listing is not proven whole, so nothing was deleted: {listing.problem}"
-        return {"status": "incomplete", "error_message": message}
-    messages = []
-    if diff.blocked:
-        messages.append(
-            f"{len(diff.braked)} known clients are not listed any more, more than --max-delete-fraction "
-            f"allowed to vanish at once: {_some(diff.braked)}; they are kept. If they are "
-            "really gone, sync once with --max-delete-fraction 1"
-        )
-    if listing.rejections:
-        messages.append(
-            f"{len(listing.rejections)} rows could not be loaded (see rejected_rows), so nothing was deleted"
-        )
-    if listing.rejected_fields:
-        messages.append(
-            f"{len(listing.rejected_fields)} rows were loaded without some of their fields "
-            "(see rejected_rows)"
-        )
-    status = "delete_blocked" if diff.blocked else "complete"
-    return {"status": status, "error_message": ". ".join(messages)} if messages else {"status": status}
-
-
-def _some(names: Collection[str], at_most: int = NAMED_IN_A_MESSAGE) -> str:
-    named = sorted(names)[:at_most]
-    more = len(names) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")

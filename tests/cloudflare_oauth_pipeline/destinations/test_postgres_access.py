@@ -38,6 +38,15 @@ def execute(database: Postgres, sql: str) -> None:
         connection.cursor().execute(sql)
 
 
+def grant_all(database: Postgres, role: str) -> None:
+    """Every right on the dataset but to own it."""
+    execute(
+        database,
+        f'GRANT USAGE, CREATE ON SCHEMA cloudflare, cloudflare_staging TO "{role}";'
+        f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
+    )
+
+
 def address(database: Postgres, scheme: str = "postgresql", login: str = "postgres@", path: str = "") -> str:
     """The address of the server's socket, without a password."""
     url = urlsplit(database.uri)
@@ -190,10 +199,9 @@ def test_a_role_that_owns_no_table_is_told_of_new_columns(
     execute(
         database,
         "CREATE TABLE cloudflare.mine (x int); "
-        "ALTER TABLE cloudflare.account_syncs DROP COLUMN rejected_in_part CASCADE; "
-        f'GRANT USAGE, CREATE ON SCHEMA cloudflare, cloudflare_staging TO "{role}";'
-        f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
+        "ALTER TABLE cloudflare.account_syncs DROP COLUMN rejected_in_part CASCADE",
     )
+    grant_all(database, role)
     api.requests.clear()
     use(monkeypatch, address(database, login=f"{role}@"))
 
@@ -207,7 +215,7 @@ def test_a_role_that_owns_no_table_is_told_of_new_columns(
 def test_a_role_that_owns_its_tables_does_not_mind_anothers(
     api: FakeApi, database: Postgres, role: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New fields become columns, whatever else is in the schema."""
+    """It adds columns for new fields, although the schema has tables of other roles."""
     for schema in ("cloudflare", "cloudflare_staging"):
         execute(
             database, f'CREATE SCHEMA {schema} AUTHORIZATION "{role}"; CREATE TABLE {schema}.mine (x int)'
@@ -229,11 +237,7 @@ def test_a_role_that_owns_no_table_loads_all_but_new_fields(
     """Only its owner can add a column to a table; all else is loaded, deletions included."""
     use(monkeypatch, address(database))
     assert run(*SYNC).exit_code == 0
-    execute(
-        database,
-        f'GRANT USAGE, CREATE ON SCHEMA cloudflare, cloudflare_staging TO "{role}";'
-        f'GRANT ALL ON ALL TABLES IN SCHEMA cloudflare, cloudflare_staging TO "{role}"',
-    )
+    grant_all(database, role)
     api.organisation.add(ONE, client_id="client-2", client_name="two")
     api.organisation.add(ONE, client_id="client-3", new_field="x", new_array=["y"], scopes=["a"])
     api.organisation.remove(ONE, "client-1")
