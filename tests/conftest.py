@@ -1,5 +1,6 @@
 """The fixtures that tests share: the fake API, the command line, a PostgreSQL server."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+import hypothesis
 import pytest
 from typer.testing import CliRunner
 
@@ -28,6 +30,11 @@ from tests.support.warehouses import Delta, DuckDB, Postgres, Sync, Warehouse, p
 
 pytest_plugins = ["tests.support.pages"]
 
+# What passed once passes again: new examples are for `make sweep` to find.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+if "SWEEP" not in os.environ:
+    hypothesis.settings.load_profile("repeatable")
+
 # A test that uses one of these fixtures, or whose module uses one of these names, is not quick.
 SERVERS = {
     "api",
@@ -42,6 +49,7 @@ SERVERS = {
     "show",
     "sync_into",
     "synced",
+    "synced_folder",
     "wheel",
 }
 PROCESSES = {"FakeApi", "subprocess", "sync", "CliRunner", "webdriver"}

@@ -29,7 +29,7 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Start:
 
 
 @pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+def synced_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder with a dataset of one client, and the variables for the program; the API is there, too."""
     folder = tmp_path_factory.mktemp("synced")
     with FakeApi() as api:
@@ -47,6 +47,6 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
 
 
 @pytest.fixture
-def start_synced(synced: tuple[Path, dict[str, str]]) -> Start:
+def start_synced(synced_folder: tuple[Path, dict[str, str]]) -> Start:
     """Runs the program beside that dataset."""
-    return program_in(*synced)
+    return program_in(*synced_folder)

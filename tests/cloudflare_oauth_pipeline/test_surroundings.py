@@ -300,10 +300,10 @@ def test_every_command_prints_at_any_width(start_synced: Start, arguments: list[
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full"])
 def test_every_command_ends_with_its_exit_code_whatever_its_streams_are(
-    synced: tuple[Path, dict[str, str]], arguments: list[str], closed: str
+    synced_folder: tuple[Path, dict[str, str]], arguments: list[str], closed: str
 ) -> None:
     """Only a result that could not be written is a failure; the file of the dataset stays whole."""
-    folder, environment = synced
+    folder, environment = synced_folder
 
     done = subprocess.run(
         ["bash", "-c", f'"$@" {closed}', "bash", *PROGRAM, *arguments],

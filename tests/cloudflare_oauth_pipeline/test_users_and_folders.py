@@ -35,14 +35,14 @@ needs_users = pytest.mark.skipif(
 
 
 @pytest.fixture
-def beside(synced: tuple[Path, dict[str, str]]) -> Iterator[tuple[Path, Start]]:
+def beside(synced_folder: tuple[Path, dict[str, str]]) -> Iterator[tuple[Path, Start]]:
     """A folder with a copy of that dataset, and what runs the program in it."""
     # pytest's own folders are closed to other users.
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
-        shutil.copy(synced[0] / "cloudflare_oauth.duckdb", folder)
-        yield folder, program_in(folder, synced[1] | {"DLT_DATA_DIR": str(folder / "dlt")})
+        shutil.copy(synced_folder[0] / "cloudflare_oauth.duckdb", folder)
+        yield folder, program_in(folder, synced_folder[1] | {"DLT_DATA_DIR": str(folder / "dlt")})
         folder.chmod(0o755)
 
 

@@ -20,7 +20,7 @@ from ..analysis.views.renewal import renew_views
 from ..analysis.waivers import Waiver
 from ..destinations.pipeline import open_for_reading, open_for_writing
 from ..destinations.target import Target
-from ..shortages import shortage_of
+from ..shortages import all_causes, shortage_of
 from .batching import batches
 from .summary import Summary, Tally
 
@@ -74,20 +74,23 @@ def sync(
             _compare(target, settings, reader, observe, tally)
         else:
             _load(target, settings, reader, observe, tally, waivers, batch_rows)
-    except KeyboardInterrupt as interrupt:
-        tally.failed = True
-        loaded = f"{tally.accounts_loaded} of {tally.total_accounts} accounts were loaded"
-        raise InterruptedSyncError.by(interrupt, f"{loaded}; the next sync does the rest") from None
-    except CloudflareOAuthError:
-        # It says itself what happened, perhaps in Cloudflare's words.
-        tally.failed = True
-        raise
     except BaseException as error:
         tally.failed = True
+        if interrupt := _interrupt_behind(error):
+            loaded = f"{tally.accounts_loaded} of {tally.total_accounts} accounts were loaded"
+            raise InterruptedSyncError.by(interrupt, f"{loaded}; the next sync does the rest") from None
+        if isinstance(error, CloudflareOAuthError):
+            # It says itself what happened, perhaps in Cloudflare's words.
+            raise
         if shortage := shortage_of(error):
             raise DestinationError(f"{target}: {shortage}") from None
         raise
     return tally.summary()
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interrupt that `error` is, or because of which what `error` tells could not be closed."""
+    return next((cause for cause in all_causes(error) if isinstance(cause, KeyboardInterrupt)), None)
 
 
 def _load(

@@ -147,7 +147,8 @@ class ProcessReader:
         """End the worker, which has nothing to lose, and the thread that still writes to it."""
         self._process.kill()
         self._process.wait()
-        if self._feeder:
+        # A signal may have come before the thread began. It then finds that the worker has ended.
+        if self._feeder and self._feeder.is_alive():
             self._feeder.join()
         self._results.close()
         self._questions.close()

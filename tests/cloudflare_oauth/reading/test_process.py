@@ -235,6 +235,20 @@ def test_leaving_the_context_early_ends_the_process(api: FakeApi) -> None:
     assert reader._process.returncode == -signal.SIGKILL
 
 
+def test_an_interrupt_before_the_thread_begins_is_raised_as_it_is(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that feeds the process cannot be waited for if a signal came while it was started."""
+    monkeypatch.setattr(threading.Thread, "start", _interrupted)
+
+    with pytest.raises(KeyboardInterrupt), open_reader_process(settings(api), events.ignore) as reader:
+        reader.read_accounts(OAUTH_CLIENT, [(A, {})])
+
+
+def _interrupted(_: threading.Thread) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_error_in_the_accounts_to_read_ends_the_process(api: FakeApi) -> None:
     """Neither process waits for accounts that never come, and none of them counts as read."""

@@ -1,6 +1,7 @@
 """A long sync loads in batches while it reads, and can be resumed."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 
 from cloudflare_oauth import InterruptedSyncError, SyncSettings, events
 from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth.reading.reader import Reader
+from cloudflare_oauth.reading.thread import open_reader_thread
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.batching import batches
@@ -94,6 +97,26 @@ def test_resume_reads_only_what_an_interrupted_sync_did_not_load(api: FakeApi, t
     assert (summary.status, summary.accounts) == ("complete", {"complete": 3})
     assert stored(tmp_path, "SELECT count(*) FROM oauth_clients") == [(18,)]
     assert stored(tmp_path, "SELECT count(*) FROM oauth_client_changes") == [(18,)]
+
+
+@pytest.mark.usefixtures("organisation")
+def test_an_interrupt_stays_one_if_something_cannot_be_closed_after_it(api: FakeApi, tmp_path: Path) -> None:
+    """What fails because of it does not hide it: the sync ends in one sentence, not in a traceback."""
+
+    def interrupt(event: events.Event) -> None:
+        if isinstance(event, events.AccountDone):
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def open_reader(settings: SyncSettings, observer: events.Observer) -> Iterator[Reader]:
+        try:
+            with open_reader_thread(settings, observer) as reader:
+                yield reader
+        finally:
+            raise RuntimeError("cannot join thread before it is started")
+
+    with pytest.raises(InterruptedSyncError, match="0 of 6 accounts were loaded"):
+        run_sync(api, tmp_path, observer=interrupt, open_reader=open_reader)
 
 
 @pytest.mark.usefixtures("organisation")
