@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         resolve_settings_without_dlt,
         unreadable_configuration,
     )
-    from .dlt_schema import StoredTables, create_tables, declared_schema, empty_schema, read_stored_tables
+    from .dlt_schema import (
+        StoredTables,
+        create_tables,
+        declared_schema,
+        empty_schema,
+        merged_schema,
+        read_stored_tables,
+    )
     from .errors import (
         AuthenticationError,
         BusyError,
@@ -69,6 +76,7 @@ __all__ = [
     "inventory_source",
     "is_loopback",
     "masked",
+    "merged_schema",
     "read_stored_tables",
     "reading_configuration",
     "resolve_settings",
@@ -91,6 +99,7 @@ _MODULES = {
         "create_tables",
         "declared_schema",
         "empty_schema",
+        "merged_schema",
         "read_stored_tables",
     ),
     "masking": ("masked",),

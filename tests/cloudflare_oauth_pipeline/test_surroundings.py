@@ -533,8 +533,8 @@ def test_a_signal_ends_a_sync_with_a_sentence_and_its_summary(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell has it ignored in what it runs in the background, such as these tests.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        # A shell, or `nohup`, has it ignored in what it runs in the background, such as these tests.
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
     )
     assert process.stderr is not None
     # It has listed the accounts, and dlt is imported.

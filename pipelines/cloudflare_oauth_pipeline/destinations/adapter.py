@@ -11,7 +11,7 @@
 | the character NUL in a text | U+FFFD is stored instead |
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,16 +29,13 @@ from cloudflare_oauth import (
     inventory_source,
 )
 from cloudflare_oauth.destinations import DestinationLimits, check_destination, fitted, limits_of
-from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth.inventory import Inventory, Rows
 
 from .batch import Batch
 from .stored_views import StoredViews
 from .target import Target
 
 AnyDestination = Destination[Any, Any]
-
-StillTrue = Callable[[Iterable[Rows]], list[Rows]]
-"""Leaves out of pieces of an inventory what other syncs have overtaken."""
 
 
 class DatasetLock:
@@ -121,11 +118,8 @@ class Adapter:
         with self.lock(pipeline):
             create_tables(pipeline)
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
-        """Load a batch as one package.
-
-        Args:
-            still_true: leaves out what other syncs have overtaken, once they are kept out.
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
+        """Load a batch of an inventory as one package.
 
         Raises:
             PipelineStepFailed: as `dlt.Pipeline.run`.
@@ -133,11 +127,7 @@ class Adapter:
         # All of it is read before another sync has to wait.
         pieces = [piece.content for piece in batch]
         with self.lock(pipeline) as lock:
-            prepare(pipeline)
-            pipeline.extract(inventory_source(iter(still_true(pieces))))
-            pipeline.normalize()
-            lock.check()
-            pipeline.load()
+            load_by_dlt(pipeline, inventory.still_true(pieces), lock)
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
         """Whether the views, which are written in DuckDB's dialect, need no translation."""
@@ -154,6 +144,19 @@ def plain_dataset(pipeline: dlt.Pipeline) -> dlt.Dataset:
     For a new pipeline dlt itself would make a schema with the pipeline's name, which not every name allows.
     """
     return pipeline.dataset(schema=empty_schema())
+
+
+def load_by_dlt(pipeline: dlt.Pipeline, pieces: Iterable[Rows], lock: DatasetLock) -> None:
+    """Load pieces as one package of dlt's, while the lock is held.
+
+    Raises:
+        PipelineStepFailed: as `dlt.Pipeline.run`.
+    """
+    prepare(pipeline)
+    pipeline.extract(inventory_source(iter(pieces)))
+    pipeline.normalize()
+    lock.check()
+    pipeline.load()
 
 
 def prepare(pipeline: dlt.Pipeline) -> None:

@@ -2,11 +2,12 @@
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
@@ -19,13 +20,18 @@ from cloudflare_oauth import (
     DestinationError,
     inventory_source,
 )
+from cloudflare_oauth.inventory import Inventory
 
 from . import duckdb_memory
-from .adapter import Adapter, AnyDestination, StillTrue, plain_dataset, prepare
+from .adapter import Adapter, AnyDestination, plain_dataset, prepare
+from .appending import NewRows, is_uneventful, transaction
 from .batch import Batch, Piece
 from .duckdb_literals import LiteralDuckDB
 from .duckdb_views import DuckDBViews
 from .target import NO_LOCKS, Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LOCKED = re.compile(r"Could not set lock on file .*?(?:\(PID (\d+)\)|$)", re.DOTALL)
 # DuckDB takes every error of a lock for a conflict; then no process is found that holds one. Nor is one that
@@ -41,7 +47,7 @@ class DuckDB(Adapter):
 
     stored_views = DuckDBViews()
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
         """As in `Adapter`."""
         _extract(pipeline, batch)
         pipeline.load()
@@ -108,9 +114,19 @@ class DuckDBFile(DuckDB):
         finally:
             client.close_connection()
 
-    def load(self, pipeline: dlt.Pipeline, batch: Batch, still_true: StillTrue) -> None:
-        """As in `Adapter`."""
-        _extract(pipeline, batch)
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
+        """As in `Adapter`: what is new is appended, while it is read."""
+        rest: list[Piece] = []
+        with transaction(pipeline, inventory) as client:
+            new = NewRows(pipeline, inventory, partial(_insert, client.sql_client))
+            rest += [piece for piece in batch if not new.take(piece)]
+            new.flush()
+            new.append_few(client.sql_client)
+            if not new.is_empty:
+                client.complete_load(new.load_id)
+        if not rest:
+            return
+        _extract(pipeline, rest)
         if self.target.duckdb_file is None:
             pipeline.load()
             return
@@ -134,12 +150,19 @@ def _has_locks(folder: Path) -> bool:
     return True
 
 
-def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
+def _insert(client: SqlClientBase[Any], table: str, rows: "pa.Table") -> None:
+    # DuckDB finds it by the name of the variable.
+    client.native_connection.execute(
+        f"INSERT INTO {client.make_qualified_table_name(table)} BY NAME SELECT * FROM rows"
+    )
+
+
+def _extract(pipeline: dlt.Pipeline, batch: Iterable[Piece]) -> None:
     begun = []
     pieces = iter(batch)
     for piece in pieces:
         begun.append(piece)
-        if not _is_uneventful(piece):
+        if not is_uneventful(piece):
             # Not at the top: importing Arrow takes long, and by now the first responses are on their way.
             from .arrow_loader import extract
 
@@ -149,12 +172,3 @@ def _extract(pipeline: dlt.Pipeline, batch: Batch) -> None:
     prepare(pipeline)
     pipeline.extract(inventory_source((piece.content for piece in begun), file_format="jsonl"))
     pipeline.normalize()
-
-
-def _is_uneventful(piece: Piece) -> bool:
-    """Whether a piece has only rows of `account_syncs`, and no text from outside."""
-    return all(
-        name == "account_syncs" and not any(row["error_message"] or row["withheld_clients"] for row in rows)
-        for name, rows in piece.content.items()
-        if rows
-    )

@@ -122,7 +122,7 @@ def _load(
         def load(pieces: Generator[Rows, None, None]) -> None:
             with closing(pieces):
                 for batch in batches(adapter.fit(pieces), rows=batch_rows):
-                    adapter.load(pipeline, batch, inventory.still_true)
+                    adapter.load(pipeline, batch, inventory)
                     tally.mark_loaded()
 
         load(inventory.take(on_listed=lambda: adapter.create_tables(pipeline)))

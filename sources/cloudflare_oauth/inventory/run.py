@@ -124,6 +124,16 @@ class Inventory:
             if _account_id(piece) not in overtaken
         ]
 
+    def is_new(self, piece: Rows) -> bool:
+        """Whether the dataset had nothing that the rows of a piece replace or remove, when it was read."""
+        account = self.stored.account(_account_id(piece) or "")
+        changes = _CHANGES_OF_AN_ACCOUNT & _filled(piece)
+        return (
+            not (changes and (_account_id(piece) is None or account.clients or account.last_changes))
+            and not any(row["account_id"] in self.stored.accounts for row in piece.get("accounts", ()))
+            and not any(row["id"] in self.stored.scopes for row in piece.get("oauth_scopes", ()))
+        )
+
     def again(self, stored: "StoredState") -> Generator[Rows, None, None]:
         """Read the accounts again that another sync has overtaken; `stored` is the state by now."""
         account_ids = sorted(self.overtaken)

@@ -1,0 +1,144 @@
+"""Appends what is new to a dataset, without a merge: in one transaction, on one connection.
+
+dlt stages rows and merges them, which writes each of them twice. The rows of an account of which the dataset
+has nothing, as on a first sync, and those of a sync of nothing new replace nothing: they can be appended.
+Either all of them are there or none; dlt's own table of loads has a row for them, as for every load.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from dlt.common.normalizers.utils import generate_dlt_ids
+from dlt.common.storages.load_package import create_load_id
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+
+from cloudflare_oauth import merged_schema
+from cloudflare_oauth.inventory import Inventory
+from cloudflare_oauth.records import JSON, TABLES
+
+from .batch import Piece
+
+if TYPE_CHECKING:
+    from .arrow_tables import ArrowTables, Write
+
+# A statement with more values takes long to parse.
+ROWS_PER_STATEMENT = 100
+IDS_PER_QUERY = 500
+
+# What no other row of the dataset may have, where a row is to be new.
+_KEYS = {
+    "accounts": "account_id",
+    "oauth_scopes": "id",
+    "oauth_clients": "account_id",
+    "oauth_client_changes": "account_id",
+    "rejected_rows": "rejection_id",
+}
+
+
+class NewRows:
+    """Takes the new pieces of a batch: few plain rows as they are, all others as Arrow tables.
+
+    Args:
+        write: called with Arrow tables, while pieces are taken.
+    """
+
+    def __init__(self, pipeline: dlt.Pipeline, inventory: Inventory, write: "Write") -> None:
+        self.load_id = create_load_id()
+        self.keys: dict[str, set[str]] = {name: set() for name in _KEYS}
+        self.is_empty = True
+        self._capabilities = pipeline.destination.capabilities()
+        self._inventory = inventory
+        self._write = write
+        self._few: list[JSON] = []
+        self._tables: ArrowTables | None = None
+        self._retyped: set[str] = set()
+
+    def take(self, piece: Piece) -> bool:
+        """Take a piece if it is new and plain; returns whether it was taken."""
+        if not self._inventory.is_new(piece.content):
+            return False
+        if is_uneventful(piece):
+            self._few += piece.content.get("account_syncs", [])
+        elif not self._converted(piece):
+            return False
+        for name, key in _KEYS.items():
+            self.keys[name].update(row[key] for row in piece.content.get(name, ()))
+        self.is_empty = self.is_empty and not piece.rows
+        return True
+
+    def flush(self) -> None:
+        """Write what is left as Arrow tables."""
+        if self._tables:
+            self._tables.flush()
+
+    def append_few(self, client: SqlClientBase[Any]) -> None:
+        """Insert the rows that were left as they are."""
+        for start in range(0, len(self._few), ROWS_PER_STATEMENT):
+            self._insert(client, "account_syncs", self._few[start : start + ROWS_PER_STATEMENT])
+
+    def any_is_known(self, client: SqlClientBase[Any]) -> bool:
+        """Whether the dataset has any of it by now."""
+        for name, found in self.keys.items():
+            ids = sorted(found)
+            for start in range(0, len(ids), IDS_PER_QUERY):
+                some = ids[start : start + IDS_PER_QUERY]
+                if client.execute_sql(
+                    f"SELECT 1 FROM {client.make_qualified_table_name(name)} "
+                    f"WHERE {client.escape_column_name(_KEYS[name])} IN ({', '.join(['%s'] * len(some))}) "
+                    "LIMIT 1",
+                    *some,
+                ):
+                    return True
+        return False
+
+    def _converted(self, piece: Piece) -> bool:
+        # Not at the top: importing Arrow takes long, and a sync of nothing new never needs it.
+        from .arrow_tables import ArrowTables, is_plain, tables_of_other_types
+
+        if self._tables is None:
+            self._retyped = tables_of_other_types(self._inventory.stored.tables)
+            self._tables = ArrowTables(self._capabilities, self.load_id, self._write)
+        for name, rows in piece.content.items():
+            if rows and (name in self._retyped or not all(is_plain(name, row) for row in rows)):
+                return False
+        for name, rows in piece.content.items():
+            self._tables.add(name, rows, piece)
+        return True
+
+    def _insert(self, client: SqlClientBase[Any], table: str, rows: list[JSON]) -> None:
+        names = [column.name for column in TABLES[table][1]]
+        ours = {"_dlt_load_id": self.load_id}
+        values = [
+            (ours | {"_dlt_id": dlt_id} | row).get(name)
+            for row, dlt_id in zip(rows, generate_dlt_ids(len(rows)), strict=True)
+            for name in [*names, "_dlt_load_id", "_dlt_id"]
+        ]
+        columns = [client.escape_column_name(name) for name in [*names, "_dlt_load_id", "_dlt_id"]]
+        one = f"({', '.join(['%s'] * len(columns))})"
+        client.execute_sql(
+            f"INSERT INTO {client.make_qualified_table_name(table)} ({', '.join(columns)}) "
+            f"VALUES {', '.join([one] * len(rows))}",
+            *values,
+        )
+
+
+def is_uneventful(piece: Piece) -> bool:
+    """Whether a piece has only rows of `account_syncs`, and no text from outside."""
+    return all(
+        name == "account_syncs" and not any(row["error_message"] or row["withheld_clients"] for row in rows)
+        for name, rows in piece.content.items()
+        if rows
+    )
+
+
+@contextmanager
+def transaction(pipeline: dlt.Pipeline, inventory: Inventory) -> Iterator[SqlJobClientBase]:
+    """A client of the dataset in a transaction, which is committed if the context ends without an error."""
+    schema = merged_schema(inventory.stored.tables)
+    with pipeline.dataset(schema=schema).destination_client as client:
+        assert isinstance(client, SqlJobClientBase)  # noqa: S101  # every destination that appends has SQL
+        with client.sql_client.begin_transaction():
+            yield client
