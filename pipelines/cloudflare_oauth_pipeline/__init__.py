@@ -4,6 +4,8 @@ from cloudflare_oauth_pipeline import SyncSettings, Target, sync
 
 summary = sync(Target(destination="postgres"), SyncSettings(api_token="…"))
 
+Several syncs into one dataset, each with a token of its own: see `run.shards`.
+
 cli/            the command line
 run/            one sync, from the credentials to the summary
 destinations/   an adapter for each destination; the one door to a dataset
@@ -20,16 +22,32 @@ if TYPE_CHECKING:
     from cloudflare_oauth import SyncSettings
 
     from .destinations.target import Target
+    from .run.shards import Account, Shard, combine, list_accounts, plan_shards
     from .run.summary import Summary
     from .run.sync import sync
 
-__all__ = ["Summary", "SyncSettings", "Target", "sync"]
+__all__ = [
+    "Account",
+    "Shard",
+    "Summary",
+    "SyncSettings",
+    "Target",
+    "combine",
+    "list_accounts",
+    "plan_shards",
+    "sync",
+]
 
 # Each is imported when it is first used: `sync` needs dlt, whose import takes half a second.
 _MODULE_OF = {
+    "Account": ".run.shards",
+    "Shard": ".run.shards",
     "Summary": ".run.summary",
     "SyncSettings": "cloudflare_oauth",
     "Target": ".destinations.target",
+    "combine": ".run.shards",
+    "list_accounts": ".run.shards",
+    "plan_shards": ".run.shards",
     "sync": ".run.sync",
 }
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AccountsFound:
-    """The accounts to read are known; `accounts` is their number."""
+    """The accounts to read are known; `accounts` is their number.
+
+    `unread` has the ids of the accounts in the dataset that are neither read nor excluded, sorted.
+    """
 
     accounts: int
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

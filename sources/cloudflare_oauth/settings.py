@@ -1,6 +1,7 @@
 """The settings of a sync as frozen value objects, checked when they are made."""
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -82,10 +83,14 @@ class SyncSettings:
         base_url: of the API; plain `http` only to a loopback host.
         account_ids: read only these accounts, and list none; None reads every account that is listed.
         exclude_account_ids: leave these accounts out.
+        account_documents: accounts that were listed elsewhere, each as JSON text; of those that `account_ids`
+            names, it becomes the row that a listing would have made.
         concurrency: number of requests in flight at once.
         quota_share: largest share of Cloudflare's quota to use (above 0, up to 1).
         max_delete_fraction: largest share of an account's known clients that may vanish at once (0 to 1).
         resume_within: leave out accounts that were read and loaded completely so recently.
+        with_shared: also read what belongs to no account, the catalogue of scopes, and renew the views:
+            enough once among several syncs into one dataset.
         observed_at: the time at which new content counts as first seen; now by default.
         limits: timeouts and attempts of requests.
 
@@ -100,10 +105,13 @@ class SyncSettings:
     base_url: str | None = None
     account_ids: tuple[str, ...] | None = None
     exclude_account_ids: tuple[str, ...] = ()
+    # As long as there are accounts, so that it would hide the rest.
+    account_documents: tuple[str, ...] = field(default=(), repr=False)
     concurrency: int = 8
     quota_share: float = 0.9
     max_delete_fraction: float = 0.5
     resume_within: timedelta | None = None
+    with_shared: bool = True
     observed_at: datetime | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -120,6 +128,9 @@ class SyncSettings:
             raise ConfigurationError(f"resume_within is {self.resume_within}, but it has to be an age.")
         if self.observed_at is not None and self.observed_at.tzinfo is None:
             raise ConfigurationError(f"observed_at is {self.observed_at}, but it has to have a time zone.")
+        if type(self.with_shared) is not bool:
+            raise ConfigurationError(f"with_shared is {self.with_shared!r}, but it has to be true or false.")
+        self._set("account_documents", _checked_documents(self.account_documents))
         for name, title in (("api_token", "API token"), ("email", "email"), ("api_key", "API key")):
             self._set(name, _checked_secret(title, getattr(self, name)))
         self._set("base_url", _checked_base_url(self.base_url))
@@ -175,6 +186,7 @@ class SyncSettings:
         return document | {
             "account_ids": None if self.account_ids is None else list(self.account_ids),
             "exclude_account_ids": list(self.exclude_account_ids),
+            "account_documents": list(self.account_documents),
             "resume_within": None if self.resume_within is None else self.resume_within.total_seconds(),
             "observed_at": None if self.observed_at is None else self.observed_at.isoformat(),
             "limits": asdict(self.limits),
@@ -230,6 +242,27 @@ def checked_account_ids(account_ids: Iterable[str]) -> tuple[str, ...]:
                 "account's dashboard."
             )
     return tuple(dict.fromkeys(account_id.lower() for account_id in account_ids))
+
+
+def _checked_documents(documents: Iterable[str]) -> tuple[str, ...]:
+    """The JSON texts of accounts, which are objects with an id; what they say is checked as in a listing."""
+    if isinstance(documents, str) or not isinstance(documents, Iterable):
+        raise ConfigurationError("account_documents is not a list of accounts, each as JSON text.")
+    documents = tuple(documents)
+    for number, document in enumerate(documents, start=1):
+        if not _is_account(document):
+            raise ConfigurationError(
+                f"account_documents: number {number} is not the JSON text of an account with an id."
+            )
+    return documents
+
+
+def _is_account(document: Any) -> bool:
+    try:
+        account = json.loads(document)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(document, str) and isinstance(account, dict) and is_account_id(account.get("id"))
 
 
 def is_loopback(host: str) -> bool:

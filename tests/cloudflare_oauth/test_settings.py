@@ -57,6 +57,10 @@ plain_settings = {
     ),
     "account_ids": st.none() | named_ids,
     "exclude_account_ids": excluded_ids,
+    "account_documents": st.lists(
+        named_ids.map(lambda ids: json.dumps({"id": ids[0], "name": "ä"})), max_size=2
+    ).map(tuple),
+    "with_shared": st.booleans(),
     "concurrency": st.integers(1, 10_000),
     "quota_share": st.floats(0, 1, exclude_min=True),
     "max_delete_fraction": st.floats(0, 1),
@@ -115,10 +119,12 @@ def test_the_defaults_in_json() -> None:
         "base_url": None,
         "account_ids": None,
         "exclude_account_ids": [],
+        "account_documents": [],
         "concurrency": 8,
         "quota_share": 0.9,
         "max_delete_fraction": 0.5,
         "resume_within": None,
+        "with_shared": True,
         "observed_at": None,
     }
 
@@ -143,6 +149,14 @@ def test_settings_that_json_leaves_out_are_the_defaults() -> None:
         {"account_ids": ["short"]},
         {"account_ids": 7},
         {"exclude_account_ids": None},
+        {"account_documents": None},
+        {"account_documents": f'{{"id": "{A}"}}'},
+        {"account_documents": [{"id": A}]},
+        {"account_documents": ["{"]},
+        {"account_documents": ["[]"]},
+        {"account_documents": ['{"id": "short"}']},
+        {"with_shared": None},
+        {"with_shared": 1},
         {"resume_within": "1h"},
         {"resume_within": float("nan")},
         {"observed_at": "yesterday"},

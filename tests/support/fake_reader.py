@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudflare_oauth.api.listing import Listing
 from cloudflare_oauth.errors import CloudflareError
 from cloudflare_oauth.reading.reader import AccountReading, CheckedListing, Hashes
 from cloudflare_oauth.resources import Resource
@@ -76,4 +75,4 @@ class FakeReader:
     def _checked(self, resource: Resource, items: Items, known: Hashes, name: str) -> CheckedListing:
         dropped: set[str] = set()
         checked = [resource.check(item, known, dropped) for item in items]
-        return CheckedListing.of(checked, Listing(items, self.problems.get(name), len(items)), dropped)
+        return CheckedListing.of(checked, dropped, problem=self.problems.get(name), reported_total=len(items))

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,8 @@ from .streams import flush_streams
 # Measured on two cores: a demo of 21 days takes some 15 seconds.
 SECONDS_FOR_A_START = 2
 SECONDS_PER_DAY = 0.6
+
+_NO_ACCOUNT = "the credentials see no account, or every account that they see is excluded"
 
 app = typer.Typer(
     name="cloudflare-oauth",
@@ -134,13 +137,13 @@ def sync(
             raise
         except CloudflareOAuthError:
             if output is Format.json:
-                console.print_json(tally.summary().as_json())
+                _print_as_json(tally.summary())
             raise
         except KeyboardInterrupt as interrupt:
             # It came while dlt was being imported.
             tally.failed = True
             if output is Format.json:
-                console.print_json(tally.summary().as_json())
+                _print_as_json(tally.summary())
             raise InterruptedSyncError.by(interrupt, "the next sync does what is left") from None
     _print_summary(summary, target, output, dry_run=dry_run)
     raise typer.Exit(summary.exit_code)
@@ -148,9 +151,14 @@ def sync(
 
 def _print_summary(summary: Summary, target: Target, output: Format, *, dry_run: bool = False) -> None:
     if output is Format.json:
-        console.print_json(summary.as_json())
+        _print_as_json(summary)
     else:
         tables.print_summary(summary, target, dry_run=dry_run)
+
+
+def _print_as_json(summary: Summary) -> None:
+    # With the same keys every time; what is not read any more has been warned of.
+    console.print_json(replace(summary, unread_accounts=()).as_json())
 
 
 @app.command()
@@ -281,11 +289,40 @@ def check(
     else:
         tables.print_access(found)
     if not found:
-        console.complain("the credentials see no account, or every account that they see is excluded")
+        console.complain(_NO_ACCOUNT)
     granted = sum(access.granted for access in found)
     if granted == len(found) > 0:
         raise typer.Exit(ExitCode.COMPLETE)
     raise typer.Exit(ExitCode.PARTIAL if granted else ExitCode.FAILED)
+
+
+@app.command()
+def accounts(exclude_account: Excluded = None, output: RowsFormat = TextFormat.table) -> None:
+    """List the accounts that the credentials see, by id, with their names.
+
+    Says nothing about whether they can be read, which `check` does, and writes nothing.
+
+    Example: `CLOUDFLARE_API_TOKEN=… cloudflare-oauth accounts --format csv`
+
+    Exit codes: 0 listed, 1 failed, or there is no account, 2 wrong usage.
+    """
+    # Only this command needs it.
+    from ..run.shards import list_accounts
+
+    with _reported_errors(), show_progress("off") as observer:
+        settings = SyncSettings(exclude_account_ids=tuple(exclude_account or ()))
+        found = list_accounts(settings, observer=observer)
+    rows = [{"account_id": account.id, "name": account.name} for account in found]
+    match output:
+        case TextFormat.json:
+            console.print_json(rows)
+        case TextFormat.csv:
+            print_csv(("account_id", "name"), rows)
+        case _:
+            tables.print_accounts(found)
+    if not found:
+        console.complain(_NO_ACCOUNT)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()

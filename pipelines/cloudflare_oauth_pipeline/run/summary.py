@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
-from cloudflare_oauth import events
+from cloudflare_oauth import ConfigurationError, events
 from cloudflare_oauth.inventory import new_sync_id
 
 CLIENT_COUNTS = ("listed", "created", "updated", "deleted", "unchanged", "baseline", "rejected")
@@ -31,7 +31,8 @@ class Summary:
     """The result of a sync.
 
     `status` is `complete`, `partial` or `failed`; `accounts` has the number of accounts by status, `clients`
-    the number of clients by what became of them; times are in seconds.
+    the number of clients by what became of them; times are in seconds. `unread_accounts` are the accounts in
+    the dataset that the sync neither read nor was told to exclude, sorted.
     """
 
     sync_id: str
@@ -43,18 +44,19 @@ class Summary:
     rate_limited: int
     waited_seconds: float
     duration_seconds: float
+    unread_accounts: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the status."""
-        return {
-            "complete": ExitCode.COMPLETE,
-            "partial": ExitCode.PARTIAL,
-            "failed": ExitCode.FAILED,
-        }[self.status]
+        return _EXIT_CODES[self.status]
 
     def as_json(self) -> dict[str, Any]:
-        """The summary as `sync --format json` prints it."""
+        """The summary as a JSON object; `from_json` brings it back, with seconds to three places.
+
+        `unread_accounts` is in it if there are any; `sync --format json` prints the rest.
+        """
+        unread = {"unread_accounts": list(self.unread_accounts)} if self.unread_accounts else {}
         return {
             "sync_id": self.sync_id,
             "status": self.status,
@@ -65,7 +67,54 @@ class Summary:
             "rate_limited": self.rate_limited,
             "waited_seconds": round(self.waited_seconds, 3),
             "duration_seconds": round(self.duration_seconds, 3),
+            **unread,
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The summary that `as_json` wrote.
+
+        Raises:
+            ConfigurationError: the document is not what `as_json` writes.
+        """
+        try:
+            values = {**document, "unread_accounts": tuple(document.get("unread_accounts", ()))}
+            found = cls(**values)
+            if problem := _problem_of(found):
+                raise ValueError(problem)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"this is not the summary of a sync: {error}") from None
+        return found
+
+
+_EXIT_CODES = {
+    "complete": ExitCode.COMPLETE,
+    "partial": ExitCode.PARTIAL,
+    "failed": ExitCode.FAILED,
+}
+
+
+def _problem_of(summary: Summary) -> str | None:
+    """What cannot be in a summary, as a document may have been written by any program."""
+    if not isinstance(summary.sync_id, str):
+        return "sync_id is no text"
+    if not isinstance(summary.status, str) or summary.status not in _EXIT_CODES:
+        return f"status is {summary.status!r}"
+    for name in ("accounts", "clients"):
+        counts = getattr(summary, name)
+        if not isinstance(counts, Mapping) or not all(type(count) is int for count in counts.values()):
+            return f"{name} has no counts"
+    if missing := [name for name in CLIENT_COUNTS if name not in summary.clients]:
+        return f"clients lacks {', '.join(missing)}"
+    for name in ("requests", "retries", "rate_limited"):
+        if type(getattr(summary, name)) is not int:
+            return f"{name} is no number"
+    for name in ("waited_seconds", "duration_seconds"):
+        if type(getattr(summary, name)) not in (int, float):
+            return f"{name} is no number"
+    if not all(isinstance(account_id, str) for account_id in summary.unread_accounts):
+        return "unread_accounts has no account ids"
+    return None
 
 
 @dataclass
@@ -78,6 +127,7 @@ class Tally:
 
     sync_id: str = field(default_factory=new_sync_id)
     total_accounts: int = 0
+    unread_accounts: tuple[str, ...] = ()
     accounts: Counter[str] = field(default_factory=Counter)
     clients: Counter[str] = field(default_factory=Counter)
     requests: int = 0
@@ -95,8 +145,9 @@ class Tally:
     def observe(self, event: events.Event) -> None:
         """Count an event."""
         match event:
-            case events.AccountsFound(accounts):
+            case events.AccountsFound(accounts, unread):
                 self.total_accounts = accounts
+                self.unread_accounts = unread
             case events.RequestDone(http_status, retry):
                 self.requests += 1
                 self.retries += retry
@@ -143,4 +194,5 @@ class Tally:
             rate_limited=self.rate_limited,
             waited_seconds=self.waited_seconds,
             duration_seconds=time.monotonic() - self.started,
+            unread_accounts=self.unread_accounts,
         )

@@ -130,8 +130,9 @@ def _load(
             if inventory.overtaken:
                 load(inventory.again(read_stored_state(pipeline)))
         load(inventory.given_up())
-        for warning in renew_views(pipeline, adapter, waivers):
-            observe(warning)
+        if settings.with_shared:
+            for warning in renew_views(pipeline, adapter, waivers):
+                observe(warning)
 
 
 def _compare(

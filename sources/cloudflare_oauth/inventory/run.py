@@ -5,7 +5,7 @@ Every step yields a `Rows`: the rows to write, by table. The rows of one account
 
 import json
 import secrets
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -90,10 +90,12 @@ class Inventory:
             CloudflareError: the accounts cannot be listed, or there are none. An account that cannot be read
                 raises nothing: it has its row in `account_syncs`.
         """
-        scopes = self.reader.begin(OAUTH_SCOPE, self.stored.scopes)
+        with_shared = self.settings.with_shared
+        scopes = self.reader.begin(OAUTH_SCOPE, self.stored.scopes) if with_shared else None
         account_ids, rows = self._listed() if self.settings.account_ids is None else self._named()
+        unread = self._known_besides(account_ids)
         account_ids = self._to_resume(account_ids)[: self.most_accounts]
-        self.observer(events.AccountsFound(len(account_ids)))
+        self.observer(events.AccountsFound(len(account_ids), unread))
         accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
         readings = self.reader.read_accounts(OAUTH_CLIENT, accounts)
         if not self.stored.by_account:
@@ -103,10 +105,12 @@ class Inventory:
         yield rows
         for reading in readings:
             yield self._account(reading) if reading else {}
-        yield self._scopes(scopes)
+        if scopes:
+            yield self._scopes(scopes)
         self._say_what_was_dropped()
-        for changes in self.stored.outdated_changes():
-            yield {"oauth_client_changes": list(map(_with_facts, changes))}
+        if with_shared:
+            for changes in self.stored.outdated_changes():
+                yield {"oauth_client_changes": list(map(_with_facts, changes))}
 
     def still_true(self, pieces: Iterable[Rows]) -> list[Rows]:
         """The pieces, without what other syncs have overtaken; for a caller that keeps them out meanwhile.
@@ -175,36 +179,58 @@ class Inventory:
         """The accounts that the credentials see."""
         listing = self._fitting(ACCOUNT, self.reader.begin(ACCOUNT, self.stored.accounts)())
         excluded = self.settings.exclude_account_ids
-        rows = [row for row in listing.rows if row.key not in excluded]
-        if not rows:
+        account_ids = [row.key for row in listing.rows if row.key not in excluded]
+        if not account_ids:
             raise CloudflareError(why_no_account(listing))
-        account_ids = [row.key for row in rows]
         if listing.problem:
             self._warn(f"the list of accounts is not proven whole: {listing.problem}; some may be missing")
-        self._say_what_was_rejected("accounts", listing)
-        unlisted = self.stored.by_account.keys() - set(account_ids) - set(excluded)
-        if unlisted:
+        rows = self._accounts(listing)
+        if unlisted := self._known_besides(account_ids):
             self._warn(
                 f"{len(unlisted)} known accounts are not listed any more and keep their clients: "
                 f"{some(unlisted)}",
                 partial=False,
             )
-        changed = self._changed(rows, self.stored.accounts)
-        for row in changed:
-            row["account_id"] = row.pop("id")
-        return account_ids, {
-            "accounts": changed,
-            "rejected_rows": self._rejected(ACCOUNT, listing),
-        }
+        return account_ids, rows
 
     def _named(self) -> tuple[list[str], Rows]:
         """The accounts that the settings name."""
         excluded = self.settings.exclude_account_ids
         account_ids = [id_ for id_ in self.settings.account_ids or () if id_ not in excluded]
-        # Only the id of a new account is known; a row from an earlier listing is kept.
-        new = (id_ for id_ in account_ids if id_ not in self.stored.accounts)
-        rows: list[JSON] = [{"account_id": id_, "observed_at": self.observed_at} for id_ in new]
-        return account_ids, {"accounts": rows}
+        listing = self._fitting(ACCOUNT, self._listed_elsewhere(set(account_ids)))
+        # Of other accounts only the id is known; a row from an earlier listing is kept.
+        known = self.stored.accounts.keys() | {row.key for row in listing.rows}
+        rows = self._accounts(listing)
+        rows["accounts"] += [
+            {"account_id": id_, "observed_at": self.observed_at} for id_ in account_ids if id_ not in known
+        ]
+        return account_ids, rows
+
+    def _listed_elsewhere(self, account_ids: Set[str]) -> CheckedListing:
+        """Of these accounts, those that the settings have a document of, checked as in a listing."""
+        documents = map(json.loads, self.settings.account_documents)
+        dropped: set[str] = set()
+        checked = [
+            ACCOUNT.check(document, self.stored.accounts, dropped)
+            for document in documents
+            if document[ACCOUNT.row_type.key].lower() in account_ids
+        ]
+        return CheckedListing.of(checked, dropped)
+
+    def _accounts(self, listing: CheckedListing) -> Rows:
+        """The rows of accounts that were listed; without those that are excluded."""
+        self._say_what_was_rejected("accounts", listing)
+        excluded = self.settings.exclude_account_ids
+        rows = (row for row in listing.rows if row.key not in excluded)
+        changed = self._changed(rows, self.stored.accounts)
+        for row in changed:
+            row["account_id"] = row.pop("id")
+        return {"accounts": changed, "rejected_rows": self._rejected(ACCOUNT, listing)}
+
+    def _known_besides(self, account_ids: list[str]) -> tuple[str, ...]:
+        """The accounts in the dataset that are neither among these nor excluded, sorted."""
+        known = self.stored.by_account.keys()
+        return tuple(sorted(known - set(account_ids) - set(self.settings.exclude_account_ids)))
 
     def _scopes(self, wait: Callable[[], CheckedListing]) -> Rows:
         try:

@@ -160,4 +160,4 @@ async def _checked(resource: Resource, listing: Listing, known: Hashes) -> Check
         checked.append(resource.check(item, known, dropped))
         if number % CHECKED_AT_ONCE == 0:
             await anyio.lowlevel.checkpoint()
-    return CheckedListing.of(checked, listing, dropped)
+    return CheckedListing.of(checked, dropped, problem=listing.problem, reported_total=listing.reported_total)

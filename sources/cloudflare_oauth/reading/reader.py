@@ -9,17 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from .. import events
 from ..errors import CloudflareError
 from ..records import Rejection, Row
 from ..resources import Resource
 from ..settings import SyncSettings
-
-if TYPE_CHECKING:
-    # It needs the HTTP libraries.
-    from ..api.listing import Listing
 
 LONGEST_SILENCE_SECONDS = 1.0
 
@@ -42,7 +38,12 @@ class CheckedListing:
 
     @classmethod
     def of(
-        cls, checked: list[Row | Rejection], listing: "Listing", dropped: Collection[str] = frozenset()
+        cls,
+        checked: list[Row | Rejection],
+        dropped: Collection[str] = frozenset(),
+        *,
+        problem: str | None = None,
+        reported_total: int | None = None,
     ) -> Self:
         """The checked items of a listing, in its order; of rows with one key, such as an account id in two
         spellings, the first.
@@ -54,8 +55,8 @@ class CheckedListing:
         return cls(
             list(rows.values()),
             [item for item in checked if isinstance(item, Rejection)],
-            listing.problem,
-            listing.reported_total,
+            problem,
+            reported_total,
             frozenset(dropped),
         )
 

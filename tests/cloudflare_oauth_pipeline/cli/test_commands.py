@@ -122,9 +122,10 @@ def test_an_account_that_is_no_longer_listed_keeps_its_clients(api: FakeApi, run
     run("sync")
     api.organisation.remove_account(B)
 
-    done = run("sync")
+    done = run("sync", "--format", "json")
 
     assert done.exit_code == 0
+    assert "unread_accounts" not in done.json
     assert B in done.stderr
     assert rows("SELECT client_id FROM oauth_clients ORDER BY 1") == [("1",), ("2",)]
 
@@ -203,7 +204,7 @@ def test_a_finding_stays_while_its_field_cannot_be_read(api: FakeApi, run: Run) 
     assert "RU-02" not in {one["rule_id"] for one in run("findings", "--format", "json").json}
 
 
-@pytest.mark.parametrize("command", ["sync", "check"])
+@pytest.mark.parametrize("command", ["sync", "check", "accounts"])
 def test_bad_credentials_end_with_exit_code_1(
     run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +275,8 @@ def test_credentials_that_see_no_account_fail_the_sync(run: Run) -> None:
         ("sync", "--no-such-option"),
         ("changes", "--since", "yesterday"),
         ("check", "--account", "../../user"),
+        ("accounts", "--exclude-account", "not-an-id"),
+        ("accounts", "--format", "xml"),
         ("nonsense",),
     ],
 )
@@ -405,6 +408,36 @@ def test_check_reports_which_accounts_can_be_read_with_one_request_each(api: Fak
     assert none.exit_code == 1
     assert len(list(api.requests)) == 1 + 2 + 1
     assert not Path(DB).exists()
+
+
+def test_accounts_lists_what_the_credentials_see(api: FakeApi, run: Run) -> None:
+    """By id, in every format, with one request and without a dataset."""
+    for account in sorted((A, B), reverse=True):
+        api.organisation.add_account(account, name=f"=Name of {account}")
+
+    done = run("accounts", "--format", "json")
+    table = run("accounts")
+    text = run("accounts", "--format", "csv", "--exclude-account", B)
+    none = run("accounts", "--exclude-account", A, "--exclude-account", B)
+
+    names = [{"account_id": account, "name": f"=Name of {account}"} for account in sorted((A, B))]
+    assert (done.exit_code, done.json) == (0, names)
+    assert all(row["name"] in table.stdout for row in names)
+    assert list(csv.reader(io.StringIO(text.stdout))) == [["account_id", "name"], [A, f"'=Name of {A}"]]
+    assert (none.exit_code, "excluded" in none.stderr) == (1, True)
+    assert len(list(api.requests)) == 4
+    assert not Path(DB).exists()
+
+
+def test_accounts_says_what_it_cannot_list(api: FakeApi, run: Run) -> None:
+    """An item that is no account is left out and told; the others are listed."""
+    api.organisation.add_account(A)
+    api.organisation.put_account({"id": "short"})
+
+    done = run("accounts", "--format", "json")
+
+    assert [row["account_id"] for row in done.json] == [A]
+    assert "1 accounts could not be taken: id: not 32 hexadecimal characters" in done.stderr
 
 
 def test_changes_shows_what_was_added_and_removed(api: FakeApi, run: Run) -> None:

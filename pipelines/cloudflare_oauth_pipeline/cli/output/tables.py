@@ -16,6 +16,7 @@ from .console import ProblemsOfAccounts, stderr, stdout, table
 if TYPE_CHECKING:
     from ...analysis.findings import Findings
     from ...run.access_check import Access
+    from ...run.shards import Account
 
 
 def print_summary(summary: Summary, target: Target, *, dry_run: bool = False) -> None:
@@ -88,6 +89,11 @@ def _finding(row: dict[str, Any], last: str, found: "Findings") -> tuple[str | T
     client = [row["client_name"] or row["client_id"]]
     client.append(found.account_names.get(row["account_id"], row["account_id"]))
     return row["severity"], row["rule_id"], printable_lines(client), printable_lines([row["subject"], last])
+
+
+def print_accounts(found: Sequence["Account"]) -> None:
+    """Which accounts there are."""
+    stdout().print(table(("account", "name"), [(account.id, account.name) for account in found]))
 
 
 def print_access(found: Sequence["Access"]) -> None:
