@@ -34,7 +34,7 @@ class FakeReader:
     silences: int = 0
     asked: list[str] = field(default_factory=list)
 
-    def prefetch(self) -> None:
+    def prefetch(self, *, others_may_write: bool) -> None:
         """Everything is in memory already."""
         self.asked.append("prefetch")
 
@@ -52,14 +52,14 @@ class FakeReader:
         return wait
 
     def read_accounts(
-        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes | None]]
     ) -> Iterator[AccountReading | None]:
         """Read each account, with one request and one retry."""
         self.asked.append("read accounts")
         return self._readings(resource, accounts)
 
     def _readings(
-        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes | None]]
     ) -> Iterator[AccountReading | None]:
         for account_id, known in accounts:
             yield from [None] * self.silences
@@ -68,7 +68,7 @@ class FakeReader:
             outcome = (
                 found
                 if isinstance(found, CloudflareError)
-                else self._checked(resource, found, known, account_id)
+                else self._checked(resource, found, known or {}, account_id)
             )
             yield AccountReading(account_id, outcome, 2, 1, 0.1234567, *READ_AT)
 

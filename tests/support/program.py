@@ -10,6 +10,7 @@ COMMANDS = [
     ["sync", "--format", "json"],
     ["sync"],
     ["check"],
+    ["accounts"],
     ["changes"],
     ["changes", "--format", "csv"],
     ["findings"],

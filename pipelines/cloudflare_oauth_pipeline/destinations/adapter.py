@@ -13,10 +13,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import dlt
-from dlt.common.destination import Destination
+from dlt.common.destination import Destination, DestinationCapabilitiesContext
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -53,22 +54,32 @@ class Adapter:
     """One destination of one target.
 
     Attributes:
-        excludes_other_writers: whether no other process can write while `hold` lasts, so that the reader may
-            prefetch before the stored state is read.
+        excludes_other_writers: whether no other process can write while `hold` lasts.
         stored_views: what the destination tells of its views; None if it has no comments, so that every sync
             renews the views.
         shows_declared_columns: whether a declared column that a table lacks is read as null.
+        batch_rows: how many rows to load at once, if not `batching` decides: where a load costs little.
         observer: told of a wait for another sync.
     """
 
     excludes_other_writers = False
     shows_declared_columns = False
+    batch_rows: int | None = None
     stored_views: StoredViews | None = None
 
     def __init__(self, target: Target, destination: AnyDestination) -> None:
         self.target = target
         self._destination = destination
         self.observer: events.Observer = events.ignore
+
+    @cached_property
+    def capabilities(self) -> DestinationCapabilitiesContext:
+        """What dlt knows of the destination.
+
+        Asked for once: dlt keeps the error of each look-up that lacks the credentials, and with it the frames
+        of all callers and the rows in them.
+        """
+        return self._destination.capabilities()
 
     @property
     def limits(self) -> DestinationLimits:
@@ -100,7 +111,7 @@ class Adapter:
     def warnings(self, pipeline: dlt.Pipeline) -> Iterator[str]:
         """What the destination cannot do and a user has to know, in sentences."""
         name = self._destination.destination_name
-        if not self._destination.capabilities().supports_ddl_transactions:
+        if not self.capabilities.supports_ddl_transactions:
             yield (
                 f"{name} has no transaction over several tables: while a sync loads, a client may be there "
                 "without its arrays; what a killed sync leaves half done, the next one writes anew"

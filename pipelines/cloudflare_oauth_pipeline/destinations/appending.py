@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.common.storages.load_package import create_load_id
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -45,11 +46,13 @@ class NewRows:
         write: called with Arrow tables, while pieces are taken.
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, inventory: Inventory, write: "Write") -> None:
+    def __init__(
+        self, inventory: Inventory, capabilities: DestinationCapabilitiesContext, write: "Write"
+    ) -> None:
         self.load_id = create_load_id()
         self.keys: dict[str, set[str]] = {name: set() for name in _KEYS}
         self.is_empty = True
-        self._capabilities = pipeline.destination.capabilities()
+        self._capabilities = capabilities
         self._inventory = inventory
         self._write = write
         self._few: list[JSON] = []

@@ -31,14 +31,15 @@ from .batch import Piece
 _BY_COLUMN = ("oauth_clients", "oauth_client_changes")
 
 
-def extract(pipeline: dlt.Pipeline, pieces: Iterable[Piece]) -> None:
+def extract(
+    pipeline: dlt.Pipeline, pieces: Iterable[Piece], capabilities: DestinationCapabilitiesContext
+) -> None:
     """Extract and normalize the pieces of a batch into one package, ready to be loaded.
 
     Raises:
         PipelineStepFailed: as `dlt.Pipeline.extract` and `dlt.Pipeline.normalize`.
     """
     prepare(pipeline)
-    capabilities = pipeline.destination.capabilities()
     retyped = tables_of_other_types(read_stored_tables(pipeline))
     with tempfile.TemporaryDirectory(prefix="arrow-", dir=pipeline.working_dir) as folder:
         with ArrowFiles(Path(folder), capabilities, left_to_dlt=retyped) as files:

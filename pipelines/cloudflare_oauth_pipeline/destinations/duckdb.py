@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient, WithTableScanners
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -49,7 +50,7 @@ class DuckDB(Adapter):
 
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
         """As in `Adapter`."""
-        _extract(pipeline, batch)
+        _extract(pipeline, batch, self.capabilities)
         pipeline.load()
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
@@ -118,7 +119,7 @@ class DuckDBFile(DuckDB):
         """As in `Adapter`: what is new is appended, while it is read."""
         rest: list[Piece] = []
         with transaction(pipeline, inventory) as client:
-            new = NewRows(pipeline, inventory, partial(_insert, client.sql_client))
+            new = NewRows(inventory, self.capabilities, partial(_insert, client.sql_client))
             rest += [piece for piece in batch if not new.take(piece)]
             new.flush()
             new.append_few(client.sql_client)
@@ -126,7 +127,7 @@ class DuckDBFile(DuckDB):
                 client.complete_load(new.load_id)
         if not rest:
             return
-        _extract(pipeline, rest)
+        _extract(pipeline, rest, self.capabilities)
         if self.target.duckdb_file is None:
             pipeline.load()
             return
@@ -157,7 +158,9 @@ def _insert(client: SqlClientBase[Any], table: str, rows: "pa.Table") -> None:
     )
 
 
-def _extract(pipeline: dlt.Pipeline, batch: Iterable[Piece]) -> None:
+def _extract(
+    pipeline: dlt.Pipeline, batch: Iterable[Piece], capabilities: DestinationCapabilitiesContext
+) -> None:
     begun = []
     pieces = iter(batch)
     for piece in pieces:
@@ -166,7 +169,7 @@ def _extract(pipeline: dlt.Pipeline, batch: Iterable[Piece]) -> None:
             # Not at the top: importing Arrow takes long, and by now the first responses are on their way.
             from .arrow_loader import extract
 
-            extract(pipeline, chain(begun, pieces))
+            extract(pipeline, chain(begun, pieces), capabilities)
             return
     # Nothing is new, as in most syncs: these few rows need no Arrow, which imports pandas.
     prepare(pipeline)

@@ -41,6 +41,8 @@ class Postgres(Adapter):
     """
 
     longest_wait_seconds = 600.0
+    # They are held in memory until they are loaded, because another sync may have overtaken them.
+    batch_rows = 10_000
 
     def __init__(self, target: Target, destination: AnyDestination) -> None:
         super().__init__(target, destination)
@@ -89,7 +91,7 @@ class Postgres(Adapter):
         pieces: list[Piece] = []
         rest: list[Rows] = []
         with CsvFiles() as files:
-            new = NewRows(pipeline, inventory, files.write)
+            new = NewRows(inventory, self.capabilities, files.write)
             for piece in batch:
                 pieces.append(piece)
                 if not new.take(piece):

@@ -104,9 +104,9 @@ def _load(
 ) -> None:
     with open_for_writing(target) as (pipeline, adapter), opening_reader as reader:
         adapter.observer = observe
-        if adapter.excludes_other_writers and settings.resume_within is None:
-            # What is read now cannot be older than what is stored. (What to resume is known from there.)
-            reader.prefetch()
+        if settings.resume_within is None:
+            # What to resume is known only from what is stored.
+            reader.prefetch(others_may_write=not adapter.excludes_other_writers)
         # Where nothing tells whose a view is, the first sync takes care that none is the user's.
         check_ownership(pipeline, views=() if adapter.stored_views else load_views().keys())
         _warn(observe, adapter.warnings(pipeline))
@@ -121,7 +121,7 @@ def _load(
 
         def load(pieces: Generator[Rows, None, None]) -> None:
             with closing(pieces):
-                for batch in batches(adapter.fit(pieces), rows=batch_rows):
+                for batch in batches(adapter.fit(pieces), rows=batch_rows or adapter.batch_rows):
                     adapter.load(pipeline, batch, inventory)
                     tally.mark_loaded()
 

@@ -96,7 +96,7 @@ class Inventory:
         unread = self._known_besides(account_ids)
         account_ids = self._to_resume(account_ids)[: self.most_accounts]
         self.observer(events.AccountsFound(len(account_ids), unread))
-        accounts = ((account_id, self.stored.account(account_id).known) for account_id in account_ids)
+        accounts = ((account_id, self.stored.known(account_id)) for account_id in account_ids)
         readings = self.reader.read_accounts(OAUTH_CLIENT, accounts)
         if not self.stored.by_account:
             # Every row of a first sync needs them, and the first responses are still on their way.

@@ -105,6 +105,10 @@ class StoredState:
         """The stored state of an account; empty if it is new."""
         return self.by_account.get(account_id) or StoredAccount()
 
+    def known(self, account_id: str) -> dict[str, str] | None:
+        """`StoredAccount.known` of an account; None if there is nothing of it."""
+        return self.by_account[account_id].known if account_id in self.by_account else None
+
     def overtaken_accounts(self, account_ids: Collection[str | None]) -> set[str]:
         """Those of these accounts that another sync has written since this state was read.
 

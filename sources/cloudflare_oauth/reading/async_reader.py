@@ -22,8 +22,8 @@ from .reader import AccountReading, CheckedListing, Hashes
 # Checking so many items takes some milliseconds; then the tasks that send requests get a turn.
 CHECKED_AT_ONCE = 250
 
-NextAccount = Callable[[], Awaitable[tuple[str, Hashes] | None]]
-"""Returns the id of the next account with its stored hashes; None after the last."""
+NextAccount = Callable[[], Awaitable[tuple[str, Hashes | None] | None]]
+"""Returns the id of the next account with its stored hashes, if there are any; None after the last."""
 
 HandOver = Callable[[AccountReading], Awaitable[None]]
 """Takes a reading; the reader waits until it returns."""
@@ -37,9 +37,13 @@ class AsyncReader:
         self._settings = settings
         self._accounts: PendingResult[Listing] | None = None
         self._prefetch = Prefetch(self._read_once)
+        self._may_be_outdated = False
 
-    async def prefetch(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+    async def prefetch(
+        self, others_may_write: bool, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
         """As in `Reader`; for a task of its own, which reports that it has started."""
+        self._may_be_outdated = others_may_write
         account_ids: Iterable[str] | None = self._settings.account_ids
         if account_ids is None:
             self._accounts = listing = PendingResult[Listing]()
@@ -65,40 +69,45 @@ class AsyncReader:
         """
         if resource == ACCOUNT and self._accounts is not None:
             begun, self._accounts = self._accounts, None
-            return await _checked(resource, await begun.result(), known)
+            listing = await _checked(resource, await begun.result(), known)
+            if not (self._may_be_outdated and known and listing.differs_from(known)):
+                return listing
         return await _checked(resource, await self._list(resource, known), known)
 
     async def read_accounts(self, resource: Resource, next_account: NextAccount, hand_over: HandOver) -> None:
         """List a resource of each account and hand each reading over as soon as it is complete."""
 
-        async def read(account_id: str, account: PendingAccount, known: Hashes) -> CheckedListing:
-            listing = await list_all(
-                self._client,
-                resource.endpoint(account_id),
-                account.usage,
-                known=known,
-                first=await account.first.result() if account.first else None,
-            )
-            return await _checked(resource, listing, known)
+        async def read(account_id: str, account: PendingAccount, stored: Hashes | None) -> CheckedListing:
+            known = stored or {}
+
+            async def read_now(first: Reading | None = None) -> CheckedListing:
+                endpoint = resource.endpoint(account_id)
+                listing = await list_all(self._client, endpoint, account.usage, known=known, first=first)
+                return await _checked(resource, listing, known)
+
+            if account.first is None:
+                return await read_now()
+            found = await read_now(await account.first.result())
+            if self._may_be_outdated and stored is not None and found.differs_from(known):
+                return await read_now()
+            return found
 
         await self._each(next_account, read, hand_over)
 
     async def first_pages(self, resource: Resource, account_ids: Iterable[str], hand_over: HandOver) -> None:
         """List the first page of a resource of each account, to learn whether it may be read."""
-        accounts: Iterable[tuple[str, Hashes]] = ((account_id, {}) for account_id in account_ids)
+        accounts: Iterable[tuple[str, Hashes | None]] = ((account_id, None) for account_id in account_ids)
 
-        async def read(account_id: str, account: PendingAccount, known: Hashes) -> CheckedListing:
+        async def read(account_id: str, account: PendingAccount, _: Hashes | None) -> CheckedListing:
             endpoint = resource.endpoint(account_id)
-            return await _checked(
-                resource, await list_first_page(self._client, endpoint, account.usage), known
-            )
+            return await _checked(resource, await list_first_page(self._client, endpoint, account.usage), {})
 
         await self._each(each_of(accounts), read, hand_over)
 
     async def _each(
         self,
         next_account: NextAccount,
-        read: Callable[[str, PendingAccount, Hashes], Awaitable[CheckedListing]],
+        read: Callable[[str, PendingAccount, Hashes | None], Awaitable[CheckedListing]],
         hand_over: HandOver,
     ) -> None:
         async def work() -> None:
@@ -143,11 +152,11 @@ async def open_async_reader(settings: SyncSettings, observer: events.Observer) -
         yield AsyncReader(client, settings)
 
 
-def each_of(accounts: Iterable[tuple[str, Hashes]]) -> NextAccount:
+def each_of(accounts: Iterable[tuple[str, Hashes | None]]) -> NextAccount:
     """A `NextAccount` over accounts that are there without waiting."""
     waiting = iter(accounts)
 
-    async def next_account() -> tuple[str, Hashes] | None:
+    async def next_account() -> tuple[str, Hashes | None] | None:
         return next(waiting, None)
 
     return next_account

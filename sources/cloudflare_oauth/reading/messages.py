@@ -9,7 +9,9 @@ from .reader import Hashes
 
 @dataclass(frozen=True)
 class Prefetch:
-    """Begin to read what will be asked for."""
+    """Begin to read what will be asked for; `others_may_write` as in `Reader.prefetch`."""
+
+    others_may_write: bool
 
 
 @dataclass(frozen=True)

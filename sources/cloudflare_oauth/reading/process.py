@@ -32,11 +32,11 @@ def start_reader_process() -> None:
 
 
 def prefetch_in_process(settings: SyncSettings) -> None:
-    """Let the next reader begin to prefetch now, as `Reader.prefetch` says."""
+    """Let the next reader begin to prefetch now, as `Reader.prefetch` says; no other process may write."""
     if not _prepared:
         start_reader_process()
     _prepared[-1].open(settings)
-    _prepared[-1].prefetch()
+    _prepared[-1].prefetch(others_may_write=False)
 
 
 def abandon_prefetch() -> None:
@@ -95,11 +95,11 @@ class ProcessReader:
             self._settings = settings
             self._send(settings)
 
-    def prefetch(self) -> None:
+    def prefetch(self, *, others_may_write: bool) -> None:
         """As in `Reader`."""
         if not self._is_prefetching:
             self._is_prefetching = True
-            self.ask(Prefetch())
+            self.ask(Prefetch(others_may_write))
 
     def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
         """As in `Reader`."""
@@ -112,7 +112,7 @@ class ProcessReader:
         return wait
 
     def read_accounts(
-        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes | None]]
     ) -> Iterator[AccountReading | None]:
         """As in `Reader`."""
         self.ask(ReadAccounts(resource))
@@ -158,7 +158,7 @@ class ProcessReader:
         with suppress(BrokenPipeError):
             self._questions.send(message)
 
-    def _feed(self, accounts: Iterable[tuple[str, Hashes]]) -> None:
+    def _feed(self, accounts: Iterable[tuple[str, Hashes | None]]) -> None:
         # One by one, as the pipe takes them: the worker need not hold everything that is stored.
         try:
             for account in accounts:

@@ -65,6 +65,11 @@ class CheckedListing:
         """What could not be taken of the rows."""
         return [row.rejected_fields for row in self.rows if row.rejected_fields]
 
+    def differs_from(self, known: Hashes) -> bool:
+        """Whether anything else is stored than what was listed, as far as the listing can tell."""
+        is_new = any(row.columns for row in self.rows)
+        return is_new or bool(self.rejections) or {row.key for row in self.rows} != known.keys()
+
     @property
     def complete(self) -> bool:
         """Whether the items are proven to be all there are."""
@@ -92,13 +97,17 @@ class AccountReading:
 class Reader(Protocol):
     """Lists resources; for use from one thread at a time."""
 
-    def prefetch(self) -> None:
+    def prefetch(self, *, others_may_write: bool) -> None:
         """Begin to read the accounts' OAuth clients before they are asked for, up to a bound of memory.
 
-        Call it first, and only while no other process can write to the dataset: a client that is stored but
-        not listed counts as deleted.
+        Call it first.
 
         Source: `GET /accounts`, `GET /accounts/{account_id}/oauth_clients`.
+
+        Args:
+            others_may_write: whether another process may write to the dataset before what is stored has been
+                read, so that a prefetched reading may be older than that. Then it is used only if nothing is
+                stored of the account, or exactly what was read; any other account is read again.
         """
 
     def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
@@ -109,7 +118,7 @@ class Reader(Protocol):
         """
 
     def read_accounts(
-        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes | None]]
     ) -> Iterator[AccountReading | None]:
         """List a resource of each account; yields each account as soon as it has been read.
 
@@ -117,7 +126,8 @@ class Reader(Protocol):
         result, it yields None once a second, so that the caller can report progress.
 
         Args:
-            accounts: ids, each with the stored hashes of the account's items.
+            accounts: ids, each with the stored hashes of the account's items; None if the dataset has nothing
+                of the account.
         """
 
 

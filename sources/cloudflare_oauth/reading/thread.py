@@ -21,9 +21,9 @@ class ThreadReader:
         self._portal = portal
         self._reader = reader
 
-    def prefetch(self) -> None:
+    def prefetch(self, *, others_may_write: bool) -> None:
         """As in `Reader`."""
-        self._portal.start_task(self._reader.prefetch)
+        self._portal.start_task(self._reader.prefetch, others_may_write)
 
     def begin(self, resource: Resource, known: Hashes) -> Callable[[], CheckedListing]:
         """As in `Reader`."""
@@ -31,7 +31,7 @@ class ThreadReader:
         return listing.result
 
     def read_accounts(
-        self, resource: Resource, accounts: Iterable[tuple[str, Hashes]]
+        self, resource: Resource, accounts: Iterable[tuple[str, Hashes | None]]
     ) -> Iterator[AccountReading | None]:
         """As in `Reader`."""
         return self._handed_over(

@@ -59,10 +59,10 @@ class _Inbox:
         except Empty:
             return await anyio.to_thread.run_sync(self._messages.get)
 
-    async def next_account(self) -> tuple[str, Hashes] | None:
+    async def next_account(self) -> tuple[str, Hashes | None] | None:
         """Wait for the next account to read; None after the last."""
         async with self._turn:
-            account: tuple[str, Hashes] | End = await self.next()
+            account: tuple[str, Hashes | None] | End = await self.next()
             if isinstance(account, End):
                 # The other workers need to see it, too.
                 self._messages.put(account)
@@ -158,8 +158,8 @@ async def _serve(inbox: _Inbox, outbox: _Outbox) -> None:
         while True:
             question: Question = await inbox.next()
             match question:
-                case Prefetch():
-                    await beside.start(reader.prefetch)
+                case Prefetch(others_may_write):
+                    await beside.start(reader.prefetch, others_may_write)
                 case Begin(resource, known):
                     listing = begun[resource.table] = PendingResult[CheckedListing]()
                     beside.start_soon(listing.run, partial(reader.read, resource, known))

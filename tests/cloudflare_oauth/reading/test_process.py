@@ -41,7 +41,7 @@ def read(
     happened: list[events.Event] = []
     with open_reader(settings(api), happened.append) as reader:
         if prefetched:
-            reader.prefetch()
+            reader.prefetch(others_may_write=False)
         scopes = reader.begin(OAUTH_SCOPE, {})
         accounts = reader.begin(ACCOUNT, {})()
         wanted = ((row.key, known.get(row.key, {})) for row in accounts.rows)
@@ -116,7 +116,7 @@ def test_a_prefetch_leaves_out_excluded_accounts(api: FakeApi, open_reader: Open
 
     unwanted = settings(api, concurrency=1, exclude_account_ids=[B])
     with open_reader(unwanted, events.ignore) as reader:
-        reader.prefetch()
+        reader.prefetch(others_may_write=False)
         api.requests.wait_for(3)
         assert [request.account_id for request in api.requests] == [None, A, C]
         assert [row.key for row in reader.begin(ACCOUNT, {})().rows] == [A, B, C]
@@ -134,7 +134,7 @@ def test_a_refused_prefetch_is_raised_when_its_result_is_awaited(
     api.behaviour.fail_next(faults.error(403, 10000, "Authentication error"))
 
     with open_reader(settings(api), events.ignore) as reader:
-        reader.prefetch()
+        reader.prefetch(others_may_write=False)
         with pytest.raises(CloudflareError) as raised:
             reader.begin(ACCOUNT, {})()
 
@@ -159,7 +159,7 @@ def test_a_prefetch_may_begin_before_the_reader_is_opened(
     wanted_now = settings(api, concurrency=1, exclude_account_ids=excluded, **changes)
     with open_reader_process(wanted_now, events.ignore) as reader:
         is_restarted = bool(changes) or excluded != [B]
-        reader.prefetch()
+        reader.prefetch(others_may_write=False)
         wanted = [(row.key, {}) for row in reader.begin(ACCOUNT, {})().rows if row.key not in excluded]
         readings = [reading for reading in reader.read_accounts(OAUTH_CLIENT, wanted) if reading]
 
