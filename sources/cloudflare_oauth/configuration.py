@@ -27,11 +27,9 @@ _DLT_SECTION = "sources.cloudflare_oauth"
 _QUIET = {"dlthub_telemetry": False, "log_level": "CRITICAL"}
 _CREDENTIALS = ("api_token", "email", "api_key")
 
-# What says how to reach Cloudflare.
-_OF_THE_NETWORK = {
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
-}
+# What says how to reach Cloudflare; certificates are of no use to plain HTTP.
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+_CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"}
 # What the parser says of a byte order mark, which is not seen.
 _BEGINS_WITH_A_MARK = "Empty key at line 1 col 0"
 _AROUND_AN_ID = " \t\r\n\"'"
@@ -124,7 +122,8 @@ def _resolved(
         _check_host(resolved.base_url, configured_url[1], place)
     # Raises if there are no credentials.
     resolved = replace(resolved, base_url=resolved.connection.base_url)
-    if _OF_THE_NETWORK & {name.upper() for name, value in environment.items() if value}:
+    may_matter = _PROXIES | (_CERTIFICATES if resolved.connection.base_url.startswith("https") else set())
+    if may_matter & {name.upper() for name, value in environment.items() if value}:
         # Not at the top: importing httpx takes long, and few set such a variable.
         from .api.network import check_network
 

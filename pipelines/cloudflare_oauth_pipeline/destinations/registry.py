@@ -7,9 +7,6 @@ from dlt.destinations.impl.postgres.factory import postgres
 from cloudflare_oauth import ConfigurationError
 
 from .adapter import Adapter
-from .delta_lake import DeltaLakeFolder
-from .duckdb import DuckDB, DuckDBFile
-from .postgres import Postgres
 from .target import Target
 
 _DUCKDB_TYPES = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
@@ -22,7 +19,10 @@ def adapter_for(target: Target) -> Adapter:
         ConfigurationError: the destination has no name.
         DltException: dlt does not know the destination, or it is not configured.
     """
+    # Each adapter is imported where it is needed: the libraries of another destination take long to import.
     if target.destination == "duckdb":
+        from .duckdb import DuckDBFile
+
         return DuckDBFile(target)
     # A destination without this setting ignores it.
     layout = target.staging_dataset_layout
@@ -30,9 +30,15 @@ def adapter_for(target: Target) -> Adapter:
     if destination is None:
         raise ConfigurationError("--destination needs a name.")
     if isinstance(destination, postgres):
+        from .postgres import Postgres
+
         return Postgres(target, destination)
     if isinstance(destination, filesystem):
+        from .delta_lake import DeltaLakeFolder
+
         return DeltaLakeFolder(target, destination)
     if destination.destination_type in _DUCKDB_TYPES:
+        from .duckdb import DuckDB
+
         return DuckDB(target, destination)
     return Adapter(target, destination)

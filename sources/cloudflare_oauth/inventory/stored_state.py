@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -28,16 +28,14 @@ IDS_PER_QUERY = 500
 UNSURE = ""
 
 
-@dataclass(frozen=True)
-class StoredClient:
+class StoredClient(NamedTuple):
     """A client's row; `change_id` is the logged change that it says it shows, None if it says nothing."""
 
     content_hash: str
     change_id: str | None = None
 
 
-@dataclass(frozen=True)
-class LoggedChange:
+class LoggedChange(NamedTuple):
     """A client's last row in the change log; `content_hash` is None if that was its deletion."""
 
     change_id: str
