@@ -61,10 +61,14 @@ class _Plain:
         return cls(frozenset(outer for outer, _, _ in names) | frozenset(arrays), arrays, objects)
 
     def has(self, row: JSON) -> bool:
-        """Whether the row is plain."""
-        return self.fields.issuperset(row) and all(
-            inner.issuperset(row.get(name, ())) for name, inner in self.objects.items()
+        """Whether the row is plain; an undeclared field that is null becomes no column."""
+        return _has_only(row, self.fields) and all(
+            _has_only(row.get(name) or {}, inner) for name, inner in self.objects.items()
         )
+
+
+def _has_only(row: JSON, fields: frozenset[str]) -> bool:
+    return fields.issuperset(row) or all(row[name] is None for name in row.keys() - fields)
 
 
 _ARRAYS_OF: Mapping[str, Collection[str]] = {"oauth_clients": ARRAYS, "oauth_scopes": ("scopes",)}
@@ -132,7 +136,7 @@ class ArrowTables:
         def values(column: str) -> list[Any]:
             outer, _, inner = column.partition("__")
             if outer in _PLAIN[name].objects:
-                return [row[outer].get(inner) if outer in row else None for row in rows]
+                return [(row.get(outer) or {}).get(inner) for row in rows]
             return ours.get(column) or [row.get(column) for row in rows]
 
         return pa.table([pa.array(values(field.name), field.type) for field in schema], schema=schema)

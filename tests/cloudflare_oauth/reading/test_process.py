@@ -168,6 +168,35 @@ def test_a_prefetch_may_begin_before_the_reader_is_opened(
 
 
 @pytest.mark.parametrize("open_reader", [open_reader_thread, open_reader_process])
+def test_a_prefetch_that_may_be_outdated_is_used_only_if_nothing_depends_on_it(
+    api: FakeApi, open_reader: OpenReader
+) -> None:
+    """If others may write, it is used for an account that is new or unchanged; any other is read again."""
+    for account in (A, B, C):
+        api.organisation.add(account, client_id="client", client_name="old")
+    with open_reader(settings(api), events.ignore) as reader:
+        listed = reader.read_accounts(OAUTH_CLIENT, [(account, None) for account in (A, B, C)])
+        old = {reading.account_id: reading.outcome.rows for reading in listed if reading}
+
+    with open_reader(settings(api, concurrency=1), events.ignore) as reader:
+        api.requests.clear()
+        reader.prefetch(others_may_write=True)
+        api.requests.wait_for(4)
+        for account in (A, B, C):
+            api.organisation.change(account, "client", client_name="new")
+        accounts = reader.begin(ACCOUNT, {"another": "hash"})()
+        stored = [(A, None), (B, {"client": old[B][0].content_hash}), (C, {"client": "hash"})]
+        found = {one.account_id: one for one in reader.read_accounts(OAUTH_CLIENT, stored) if one}
+
+    assert {row.key for row in accounts.rows} == {A, B, C}
+    assert found[A].outcome.rows[0].columns["client_name"] == "old"
+    assert not found[B].outcome.rows[0].columns
+    assert found[C].outcome.rows[0].columns["client_name"] == "new"
+    # The accounts and the third account's clients, again.
+    assert len(api.requests) == 6
+
+
+@pytest.mark.parametrize("open_reader", [open_reader_thread, open_reader_process])
 def test_a_slow_account_yields_none_once_a_second(api: FakeApi, open_reader: OpenReader) -> None:
     """None lets the caller load what was read before while the slow account is still being read."""
     api.organisation.add(A, client_id="client")

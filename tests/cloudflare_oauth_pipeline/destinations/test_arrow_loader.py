@@ -10,13 +10,13 @@ import pytest
 from cloudflare_oauth import SyncSettings, cloudflare_oauth
 from cloudflare_oauth.inventory import Rows
 from cloudflare_oauth.records.tables import ARRAYS, TABLES
-from cloudflare_oauth_pipeline.destinations import arrow_loader
+from cloudflare_oauth_pipeline.destinations import arrow_loader, arrow_tables
 from cloudflare_oauth_pipeline.destinations.batch import Piece
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
 
-ONE, OTHER = account_id("one"), account_id("other")
+ONE, OTHER, PLAIN = account_id("one"), account_id("other"), account_id("plain")
 # These differ in every run of the same data.
 VOLATILE = {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
 VOLATILE |= {"observed_at", "sync_id", "started_at", "finished_at", "waited_seconds"}
@@ -38,6 +38,8 @@ AWKWARD: dict[str, dict[str, Any]] = {
 def fill(organisation: Organisation) -> None:
     for number, (client_id, fields) in enumerate(AWKWARD.items()):
         organisation.add(ONE if number % 2 else OTHER, client_id=client_id, **fields)
+        if not client_id.startswith("unknown"):
+            organisation.add(PLAIN, client_id=client_id, **fields)
     for number in range(7):
         organisation.add(ONE, client_id=f"plain-{number}", scopes=["zone.read", f"scope-{number}"])
 
@@ -46,6 +48,7 @@ def change(organisation: Organisation) -> None:
     organisation.change(ONE, "plain-0", scopes=["zone.read"], redirect_uris=[])
     organisation.change(ONE, "plain-1", unknown_yet={"deep": [3]})
     organisation.remove(ONE, "plain-2")
+    organisation.change(PLAIN, "hostile", client_name="'; --")
     organisation.add(OTHER, client_id="new", redirect_uris=["https://new"])
 
 
@@ -91,12 +94,12 @@ def content(db: Path) -> dict[str, Any]:
 
 
 @pytest.mark.scale
-@pytest.mark.parametrize("rows_per_write", [2, arrow_loader.ROWS_PER_WRITE])
+@pytest.mark.parametrize("rows_at_once", [2, arrow_tables.ROWS_AT_ONCE])
 def test_both_ways_end_in_the_same_tables(
-    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_per_write: int
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
 ) -> None:
     """This holds for a first sync and for one with changes and removals, with every kind of value."""
-    monkeypatch.setattr(arrow_loader, "ROWS_PER_WRITE", rows_per_write)
+    monkeypatch.setattr(arrow_tables, "ROWS_AT_ONCE", rows_at_once)
     row_db, column_db = tmp_path / "row.duckdb", tmp_path / "column.duckdb"
     fill(api.organisation)
     by_row(row_db, api)
@@ -123,6 +126,11 @@ def test_only_rows_with_undeclared_fields_are_loaded_by_row(
         return rest
 
     monkeypatch.setattr(arrow_loader.ArrowFiles, "take", watched)
+    # What is new to the dataset is appended.
+    for account in (ONE, OTHER, PLAIN):
+        api.organisation.add(account, client_id="known")
+    by_column(tmp_path / "column.duckdb", api)
+    assert not left
     fill(api.organisation)
 
     by_column(tmp_path / "column.duckdb", api)
