@@ -23,7 +23,7 @@ STAGES = {
     "append": "cloudflare_oauth_pipeline.destinations.appending:NewRows.append_few",
     "copy": "cloudflare_oauth_pipeline.destinations.postgres_copy:CsvFiles.copy",
     "commit": "dlt.destinations.impl.duckdb.sql_client:DuckDbSqlClient.commit_transaction",
-    "commit-postgres": "dlt.destinations.impl.postgres.sql_client:Psycopg2SqlClient.commit_transaction",
+    "commit_in_postgres": "dlt.destinations.impl.postgres.sql_client:Psycopg2SqlClient.commit_transaction",
     "columns": "cloudflare_oauth_pipeline.destinations.arrow_loader:ArrowFiles.write",
     "join": "cloudflare_oauth_pipeline.destinations.arrow_loader:join_package",
     "normalize": "dlt.normalize.normalize:Normalize.spool_schema_files",

@@ -1,9 +1,11 @@
 """What is new to a dataset is appended in one transaction; everything else goes through dlt."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from cloudflare_oauth import SyncSettings, events
@@ -106,12 +108,17 @@ def test_what_a_killed_sync_has_left_meanwhile_is_replaced(
 
     def leave(event: events.Event) -> None:
         if isinstance(event, events.AccountDone) and event.account_id == OTHER:
-            postgres.query(
-                "INSERT INTO cloudflare.oauth_clients "
-                "(account_id, client_id, client_name, _dlt_id, _dlt_load_id) "
-                "VALUES (%s, 'client', 'left', 'left', '1') RETURNING 1",
-                OTHER,
-            )
+            with (
+                closing(psycopg2.connect(postgres.uri)) as connection,
+                connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(
+                    "INSERT INTO cloudflare.oauth_clients "
+                    "(account_id, client_id, client_name, _dlt_id, _dlt_load_id) "
+                    "VALUES (%s, 'client', 'left', 'left', '1')",
+                    (OTHER,),
+                )
 
     sync_into(postgres, api, tmp_path, observer=leave)
 
