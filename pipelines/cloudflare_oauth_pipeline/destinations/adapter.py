@@ -124,6 +124,10 @@ class Adapter:
         """The pieces of an inventory with rows that the destination can hold."""
         return fitted(pieces, self.limits)
 
+    def prepared(self, pieces: list[Rows]) -> Iterator[Rows]:
+        """The pieces as dlt is to load them."""
+        return iter(pieces)
+
     def create_tables(self, pipeline: dlt.Pipeline) -> None:
         """Create the tables that are missing."""
         with self.lock(pipeline):
@@ -138,7 +142,7 @@ class Adapter:
         # All of it is read before another sync has to wait.
         pieces = [piece.content for piece in batch]
         with self.lock(pipeline) as lock:
-            load_by_dlt(pipeline, inventory.still_true(pieces), lock)
+            load_by_dlt(pipeline, self.prepared(inventory.still_true(pieces)), lock)
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
         """Whether the views, which are written in DuckDB's dialect, need no translation."""

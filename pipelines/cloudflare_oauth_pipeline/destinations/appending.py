@@ -1,11 +1,11 @@
-"""Appends what is new to a dataset, without a merge: in one transaction, on one connection.
+"""Appends what is new to a dataset, without a merge.
 
 dlt stages rows and merges them, which writes each of them twice. The rows of an account of which the dataset
-has nothing, as on a first sync, and those of a sync of nothing new replace nothing: they can be appended.
-Either all of them are there or none; dlt's own table of loads has a row for them, as for every load.
+has nothing, as on a first sync, and those of a sync of nothing new replace nothing: they can be appended, as
+one load with a row in dlt's own table of loads. Everything else goes through dlt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,15 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from cloudflare_oauth import merged_schema
-from cloudflare_oauth.inventory import Inventory
+from cloudflare_oauth.inventory import Inventory, Rows
 from cloudflare_oauth.records import JSON, TABLES
 
-from .batch import Piece
+from .adapter import Adapter, DatasetLock, load_by_dlt
+from .batch import Batch, Piece
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .arrow_tables import ArrowTables, Write
 
 # A statement with more values takes long to parse.
@@ -40,52 +43,60 @@ _KEYS = {
 
 
 class NewRows:
-    """Takes the new pieces of a batch: few plain rows as they are, all others as Arrow tables.
+    """Takes the new pieces of a batch, of plain rows alone, and converts them to Arrow tables.
 
     Args:
-        write: called with Arrow tables, while pieces are taken.
+        write: called with the tables, while pieces are taken; by default they are kept in `tables`.
+        leaves_few: leave the rows of a sync of nothing new to `insert_few`, so that they need no Arrow.
     """
 
     def __init__(
-        self, inventory: Inventory, capabilities: DestinationCapabilitiesContext, write: "Write"
+        self,
+        inventory: Inventory,
+        capabilities: DestinationCapabilitiesContext,
+        *,
+        write: "Write | None" = None,
+        leaves_few: bool = True,
     ) -> None:
         self.load_id = create_load_id()
-        self.keys: dict[str, set[str]] = {name: set() for name in _KEYS}
+        self.tables: dict[str, list[pa.Table]] = {}
         self.is_empty = True
-        self._capabilities = capabilities
         self._inventory = inventory
-        self._write = write
+        self._capabilities = capabilities
+        self._write = write or self._keep
+        self._leaves_few = leaves_few
         self._few: list[JSON] = []
-        self._tables: ArrowTables | None = None
+        self._keys: dict[str, set[str]] = {name: set() for name in _KEYS}
         self._retyped: set[str] = set()
+        self._converter: ArrowTables | None = None
 
     def take(self, piece: Piece) -> bool:
         """Take a piece if it is new and plain; returns whether it was taken."""
         if not self._inventory.is_new(piece.content):
             return False
-        if is_uneventful(piece):
+        if self._leaves_few and is_uneventful(piece):
             self._few += piece.content.get("account_syncs", [])
-        elif not self._converted(piece):
+        elif piece.rows and not self._converted(piece):
             return False
         for name, key in _KEYS.items():
-            self.keys[name].update(row[key] for row in piece.content.get(name, ()))
+            self._keys[name].update(row[key] for row in piece.content.get(name, ()))
         self.is_empty = self.is_empty and not piece.rows
         return True
 
     def flush(self) -> None:
-        """Write what is left as Arrow tables."""
-        if self._tables:
-            self._tables.flush()
+        """Convert what is left."""
+        if self._converter:
+            self._converter.flush()
 
-    def append_few(self, client: SqlClientBase[Any]) -> None:
-        """Insert the rows that were left as they are."""
+    def insert_few(self, client: SqlClientBase[Any]) -> None:
+        """Insert the rows that were not converted."""
         for start in range(0, len(self._few), ROWS_PER_STATEMENT):
             self._insert(client, "account_syncs", self._few[start : start + ROWS_PER_STATEMENT])
 
     def any_is_known(self, client: SqlClientBase[Any]) -> bool:
-        """Whether the dataset has any of it by now."""
-        for name, found in self.keys.items():
-            ids = sorted(found)
+        """Whether the dataset has any of it by now, as a killed sync may have left it."""
+        for name, keys in self._keys.items():
+            ids = sorted(keys)
             for start in range(0, len(ids), IDS_PER_QUERY):
                 some = ids[start : start + IDS_PER_QUERY]
                 if client.execute_sql(
@@ -98,31 +109,33 @@ class NewRows:
         return False
 
     def _converted(self, piece: Piece) -> bool:
-        # Not at the top: importing Arrow takes long, and a sync of nothing new never needs it.
+        # Not at the top: importing Arrow takes long, and a sync of nothing new seldom needs it.
         from .arrow_tables import ArrowTables, is_plain, tables_of_other_types
 
-        if self._tables is None:
+        if self._converter is None:
             self._retyped = tables_of_other_types(self._inventory.stored.tables)
-            self._tables = ArrowTables(self._capabilities, self.load_id, self._write)
+            self._converter = ArrowTables(self._capabilities, self.load_id, self._write)
         for name, rows in piece.content.items():
             if rows and (name in self._retyped or not all(is_plain(name, row) for row in rows)):
                 return False
         for name, rows in piece.content.items():
-            self._tables.add(name, rows, piece)
+            self._converter.add(name, rows, piece)
         return True
 
+    def _keep(self, name: str, rows: "pa.Table") -> None:
+        self.tables.setdefault(name, []).append(rows)
+
     def _insert(self, client: SqlClientBase[Any], table: str, rows: list[JSON]) -> None:
-        names = [column.name for column in TABLES[table][1]]
-        ours = {"_dlt_load_id": self.load_id}
+        names = [*(column.name for column in TABLES[table][1]), "_dlt_load_id", "_dlt_id"]
         values = [
-            (ours | {"_dlt_id": dlt_id} | row).get(name)
+            ({"_dlt_load_id": self.load_id, "_dlt_id": dlt_id} | row).get(name)
             for row, dlt_id in zip(rows, generate_dlt_ids(len(rows)), strict=True)
-            for name in [*names, "_dlt_load_id", "_dlt_id"]
+            for name in names
         ]
-        columns = [client.escape_column_name(name) for name in [*names, "_dlt_load_id", "_dlt_id"]]
-        one = f"({', '.join(['%s'] * len(columns))})"
+        one = f"({', '.join(['%s'] * len(names))})"
         client.execute_sql(
-            f"INSERT INTO {client.make_qualified_table_name(table)} ({', '.join(columns)}) "
+            f"INSERT INTO {client.make_qualified_table_name(table)} "
+            f"({', '.join(map(client.escape_column_name, names))}) "
             f"VALUES {', '.join([one] * len(rows))}",
             *values,
         )
@@ -142,6 +155,35 @@ def transaction(pipeline: dlt.Pipeline, inventory: Inventory) -> Iterator[SqlJob
     """A client of the dataset in a transaction, which is committed if the context ends without an error."""
     schema = merged_schema(inventory.stored.tables)
     with pipeline.dataset(schema=schema).destination_client as client:
-        assert isinstance(client, SqlJobClientBase)  # noqa: S101  # every destination that appends has SQL
+        assert isinstance(client, SqlJobClientBase)  # noqa: S101  # only SQL destinations have one
         with client.sql_client.begin_transaction():
             yield client
+
+
+def append_and_load(
+    adapter: Adapter,
+    pipeline: dlt.Pipeline,
+    batch: Batch,
+    inventory: Inventory,
+    new: NewRows,
+    append: Callable[[DatasetLock], bool],
+) -> None:
+    """Append what is new of a batch, and load the rest by dlt, where other syncs may write meanwhile.
+
+    Args:
+        append: appends `new` while the lock is held; returns whether it could, because none of it was known.
+    """
+    read: list[Rows] = []
+    rest: list[Rows] = []
+    for piece in batch:
+        read.append(piece.content)
+        if not new.take(piece):
+            rest.append(piece.content)
+    new.flush()
+    with adapter.lock(pipeline) as lock:
+        true = inventory.still_true(read)
+        if true != read or not (new.is_empty or append(lock)):
+            # Some of it has been overtaken: all that is still true is merged.
+            rest = true
+        if any(rows for piece in rest for rows in piece.values()):
+            load_by_dlt(pipeline, adapter.prepared(rest), lock)

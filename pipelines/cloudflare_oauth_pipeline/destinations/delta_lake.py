@@ -28,13 +28,16 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import BusyError, ConfigurationError, declared_schema
+from cloudflare_oauth import BusyError, ConfigurationError, declared_schema, merged_schema
 from cloudflare_oauth.destinations import DestinationLimits, limits_of
-from cloudflare_oauth.inventory import Rows
+from cloudflare_oauth.inventory import Inventory, Rows
 
 from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
+from .appending import NewRows, append_and_load
+from .batch import Batch
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 # How long another sync's load is waited for.
@@ -101,9 +104,28 @@ class DeltaLakeFolder(Adapter):
             if isinstance(client, DeltaLakeClient) and not client.is_local_filesystem:
                 yield f"{name} keeps no two syncs apart: run one at a time into this dataset"
 
-    def fit(self, pieces: Iterator[Rows]) -> Iterator[Rows]:
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
+        """As in `Adapter`: what is new is appended table by table, arrays first."""
+        new = NewRows(inventory, self.capabilities, leaves_few=False)
+
+        def append(lock: DatasetLock) -> bool:
+            schema = merged_schema(inventory.stored.tables)
+            with pipeline.dataset(schema=schema).destination_client as client:
+                assert isinstance(client, DeltaLakeClient)  # noqa: S101
+                with client.sql_client as sql_client:
+                    if new.any_is_known(sql_client):
+                        return False
+                for name in sorted(new.tables, key=lambda name: ("__" not in name, name)):
+                    client.append(name, new.tables[name])
+                lock.check()
+                client.complete_append(new.load_id)
+            return True
+
+        append_and_load(self, pipeline, batch, inventory, new, append)
+
+    def prepared(self, pieces: list[Rows]) -> Iterator[Rows]:
         """As in `Adapter`: a new id for each version of a row with arrays; dlt would reuse the old one."""
-        for piece in super().fit(pieces):
+        for piece in pieces:
             yield {
                 name: [row | {"_dlt_id": generate_dlt_ids(1)[0]} for row in rows]
                 if name in WITH_ARRAYS
@@ -178,6 +200,23 @@ class DeltaLakeClient(FilesystemClient):
             # Another process may have created it at the same time.
             if self.opened(name) is None:
                 raise
+
+    def append(self, name: str, tables: "list[pa.Table]") -> None:
+        """Append rows to a table that exists, as one version of it."""
+        # Not at the top: the package is optional, and Arrow takes long to import.
+        import pyarrow as pa
+        from dlt.common.libs.deltalake import write_delta_table
+
+        write_delta_table(
+            self.get_open_table_location("delta", name),
+            pa.concat_tables(tables),
+            "append",
+            storage_options=self.storage_options,
+        )
+
+    def complete_append(self, load_id: str) -> None:
+        """Mark a load as complete that has replaced nothing."""
+        super().complete_load(load_id)
 
     def complete_load(self, load_id: str) -> None:
         """Remove the elements of arrays whose parent is gone, then mark the load as complete."""

@@ -119,10 +119,10 @@ class DuckDBFile(DuckDB):
         """As in `Adapter`: what is new is appended, while it is read."""
         rest: list[Piece] = []
         with transaction(pipeline, inventory) as client:
-            new = NewRows(inventory, self.capabilities, partial(_insert, client.sql_client))
+            new = NewRows(inventory, self.capabilities, write=partial(_insert, client.sql_client))
             rest += [piece for piece in batch if not new.take(piece)]
             new.flush()
-            new.append_few(client.sql_client)
+            new.insert_few(client.sql_client)
             if not new.is_empty:
                 client.complete_load(new.load_id)
         if not rest:

@@ -11,13 +11,13 @@ from dlt.destinations.impl.postgres.factory import postgres
 
 from cloudflare_oauth import CloudflareOAuthError, DestinationError
 from cloudflare_oauth.destinations import DestinationLimits
-from cloudflare_oauth.inventory import Inventory, Rows
+from cloudflare_oauth.inventory import Inventory
 
-from .adapter import Adapter, AnyDestination, DatasetLock, load_by_dlt, plain_dataset
-from .appending import NewRows, transaction
-from .batch import Batch, Piece
+from . import postgres_copy
+from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
+from .appending import NewRows, append_and_load, transaction
+from .batch import Batch
 from .postgres_access import LibpqConfiguration, check_rights, refusal
-from .postgres_copy import CsvFiles
 from .postgres_views import PostgresViews
 from .target import Target
 
@@ -87,31 +87,22 @@ class Postgres(Adapter):
             yield lock
 
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
-        """As in `Adapter`: what is new is converted before other syncs are kept out, and copied then."""
-        pieces: list[Piece] = []
-        rest: list[Rows] = []
-        with CsvFiles() as files:
-            new = NewRows(inventory, self.capabilities, files.write)
-            for piece in batch:
-                pieces.append(piece)
-                if not new.take(piece):
-                    rest.append(piece.content)
-            new.flush()
-            files.close()
-            read = [piece.content for piece in pieces]
-            with self.lock(pipeline) as lock:
-                true = inventory.still_true(read)
-                with transaction(pipeline, inventory) as client:
-                    # Also of a sync that was killed, which has left no row of `account_syncs`.
-                    if true != read or new.any_is_known(client.sql_client):
-                        rest = true
-                    elif not new.is_empty:
-                        lock.check()
-                        files.copy(client.sql_client)
-                        new.append_few(client.sql_client)
-                        client.complete_load(new.load_id)
-                if any(rows for piece in rest for rows in piece.values()):
-                    load_by_dlt(pipeline, rest, lock)
+        """As in `Adapter`: what is new is copied."""
+        new = NewRows(inventory, self.capabilities)
+
+        def append(lock: DatasetLock) -> bool:
+            with transaction(pipeline, inventory) as client:
+                if new.any_is_known(client.sql_client):
+                    return False
+                lock.check()
+                for name, tables in new.tables.items():
+                    for table in tables:
+                        postgres_copy.copy(client.sql_client, name, table)
+                new.insert_few(client.sql_client)
+                client.complete_load(new.load_id)
+            return True
+
+        append_and_load(self, pipeline, batch, inventory, new, append)
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
         """As in `Adapter`: a table that is locked, or a pooler that refuses what dlt connects with."""

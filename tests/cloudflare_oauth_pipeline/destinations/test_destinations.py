@@ -291,3 +291,19 @@ def test_limitations_of_a_destination_are_warned_of_first(
     assert first.startswith("warning: filesystem has no transaction over several tables")
     assert second.startswith("warning: filesystem has no views")
     assert done.exit_code == 0
+
+
+@pytest.mark.scale
+@pytest.mark.parametrize(
+    ("stage", "nth"), [("append_to_delta", 2), ("after-append_to_delta", 5), ("completed", 1)]
+)
+@pytest.mark.parametrize("world", ["filesystem"], indirect=True)
+def test_the_next_sync_repairs_a_killed_first_one_of_delta_tables(world: World, stage: str, nth: int) -> None:
+    """The tables are appended to one by one: what has no complete load counts as unknown."""
+    undisturbed = world.of_a_first_sync
+    warehouse = world.emptied(f"first-{stage}-{nth}")
+
+    assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL
+    world.sync(warehouse)
+
+    assert world.content(warehouse) == undisturbed
