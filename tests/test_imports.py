@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE, PIPELINE = "cloudflare_oauth", "cloudflare_oauth_pipeline"
 # The methods of dlt's classes that subclasses here override although their names are private.
-OVERRIDDEN = {"_raw_capabilities", "_make_database_exception"}
+OVERRIDDEN = {"_raw_capabilities", "_make_database_exception", "_conn_str"}
 
 
 @dataclass(frozen=True)

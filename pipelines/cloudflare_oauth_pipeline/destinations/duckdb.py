@@ -119,7 +119,7 @@ class DuckDBFile(DuckDB):
         """As in `Adapter`: what is new is appended, while it is read."""
         rest: list[Piece] = []
         with transaction(pipeline, inventory) as client:
-            new = NewRows(inventory, self.capabilities, write=partial(_insert, client.sql_client))
+            new = NewRows(inventory, self.capabilities, write=partial(insert, client.sql_client))
             rest += [piece for piece in batch if not new.take(piece)]
             new.flush()
             new.insert_few(client.sql_client)
@@ -151,7 +151,8 @@ def _has_locks(folder: Path) -> bool:
     return True
 
 
-def _insert(client: SqlClientBase[Any], table: str, rows: "pa.Table") -> None:
+def insert(client: SqlClientBase[Any], table: str, rows: "pa.Table") -> None:
+    """Insert rows into a table, in the transaction that is open."""
     # DuckDB finds it by the name of the variable.
     client.native_connection.execute(
         f"INSERT INTO {client.make_qualified_table_name(table)} BY NAME SELECT * FROM rows"

@@ -24,15 +24,12 @@ from .target import check_content
 PLACEHOLDER = "%s"
 
 
-class LiteralSqlClient(DuckDbSqlClient):
-    """dlt's client for DuckDB; no value is bound."""
+class LiteralValues(DuckDbSqlClient):
+    """dlt's client for DuckDB and its relatives; no value is bound."""
 
     @raise_open_connection_error
     def open_connection(self) -> duckdb.DuckDBPyConnection:
-        """As in dlt, with the same settings; never of a file that DuckDB would need an extension for."""
-        database = str(self.credentials.database)
-        if not database.startswith((":", "md:", "motherduck:")):
-            check_content(Path(database))
+        """As in dlt, with the same settings."""
         # Only credentials that are not resolved yet have no pool.
         self._conn = self.credentials.conn_pool.borrow_conn(pragmas=self._pragmas)  # type: ignore[union-attr]
         for name, value in self._global_config.items():
@@ -57,6 +54,18 @@ class LiteralSqlClient(DuckDbSqlClient):
 
     def _literal(self, value: Any) -> str:
         return str(self.capabilities.escape_literal(value))
+
+
+class LiteralSqlClient(LiteralValues):
+    """A client of a DuckDB file; never of a file that DuckDB would need an extension for."""
+
+    @raise_open_connection_error
+    def open_connection(self) -> duckdb.DuckDBPyConnection:
+        """As in `LiteralValues`."""
+        database = str(self.credentials.database)
+        if not database.startswith((":", "md:", "motherduck:")):
+            check_content(Path(database))
+        return super().open_connection()
 
 
 class LiteralClient(DuckDbClient):

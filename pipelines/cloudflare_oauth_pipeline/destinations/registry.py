@@ -1,6 +1,7 @@
 """From a target to the adapter of its destination."""
 
 from dlt.common.destination import Destination
+from dlt.destinations.impl.ducklake.factory import ducklake
 from dlt.destinations.impl.filesystem.factory import filesystem
 from dlt.destinations.impl.postgres.factory import postgres
 
@@ -37,6 +38,10 @@ def adapter_for(target: Target) -> Adapter:
         from .delta_lake import DeltaLakeFolder
 
         return DeltaLakeFolder(target, destination)
+    if isinstance(destination, ducklake):
+        from .ducklake import DuckLake
+
+        return DuckLake(target, destination)
     if destination.destination_type in _DUCKDB_TYPES:
         from .duckdb import DuckDB
 

@@ -18,6 +18,7 @@ __all__ = ["DestinationLimits", "FitCheck", "check_destination", "fitted", "limi
 _LIMITS = {
     "duckdb": duckdb.LIMITS,
     "motherduck": duckdb.LIMITS,
+    "ducklake": duckdb.LIMITS,
     "postgres": postgres.LIMITS,
     "filesystem": delta_lake.LIMITS,
 }

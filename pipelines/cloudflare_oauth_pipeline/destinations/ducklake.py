@@ -1,0 +1,151 @@
+"""DuckLake: Parquet files, and a catalogue in PostgreSQL or SQLite that many may read and write."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import filelock
+from dlt.destinations.impl.ducklake.factory import ducklake
+from dlt.destinations.sql_client import SqlClientBase
+
+from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
+from cloudflare_oauth.inventory import Inventory
+
+from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
+from .appending import NewRows, append_and_load, transaction
+from .batch import Batch
+from .duckdb import insert
+from .duckdb_views import DuckDBViews
+
+if TYPE_CHECKING:
+    from .ducklake_client import LakeClient, LakeConfiguration
+
+# How long another sync's load is waited for.
+LONGEST_WAIT_SECONDS = 600.0
+
+
+class DuckLake(Adapter):
+    """A lake: a lock in its catalogue keeps loads apart, on whatever machine they run."""
+
+    stored_views = DuckDBViews()
+    # They are held in memory until they are loaded, because another sync may have overtaken them.
+    batch_rows = 10_000
+
+    def destination(self, *, read_only: bool) -> AnyDestination:
+        """As in `Adapter`."""
+        super().destination(read_only=read_only)
+        return OneInstanceLake(**self._destination.config_params)
+
+    @contextmanager
+    def hold(self, pipeline: dlt.Pipeline) -> Iterator[None]:
+        """As in `Adapter`: the lake stays attached, for all connections of this process."""
+        client = plain_dataset(pipeline).sql_client
+        # Two that attach a new lake at the same time would both create its catalogue.
+        with self.lock(pipeline):
+            client.open_connection()
+        try:
+            yield
+        finally:
+            client.close_connection()
+
+    def lock(self, pipeline: dlt.Pipeline) -> AbstractContextManager[DatasetLock]:
+        """As in `Adapter`: two merges of the same row would both insert it, as neither sees the other's."""
+        client: Any = plain_dataset(pipeline).sql_client
+        catalogue = client.credentials.catalog
+        if catalogue.drivername == "sqlite":
+            return file_lock(Path(f"{catalogue.database}.{client.dataset_name}.lock"))
+        # Not at the top: psycopg2 is optional.
+        from .ducklake_client import catalogue_client
+        from .postgres_locks import advisory_lock
+
+        return advisory_lock(catalogue_client(client), LONGEST_WAIT_SECONDS, self.observer)
+
+    def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
+        """As in `Adapter`: what is new is appended."""
+        new = NewRows(inventory, self.capabilities)
+
+        def append(lock: DatasetLock) -> bool:
+            with transaction(pipeline, inventory) as client:
+                if new.any_is_known(client.sql_client):
+                    return False
+                for name, tables in new.tables.items():
+                    for table in tables:
+                        insert(client.sql_client, name, table)
+                new.insert_few(client.sql_client)
+                client.complete_load(new.load_id)
+                lock.check()
+            return True
+
+        append_and_load(self, pipeline, batch, inventory, new, append)
+
+    def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
+        """As in `Adapter`: the dialect is DuckDB's."""
+        return True
+
+    def explain(self, error: BaseException) -> CloudflareOAuthError | None:
+        """As in `Adapter`: a catalogue that cannot be reached."""
+        # Not at the top: it imports DuckDB, which other destinations do not need.
+        from .postgres_access import refusal
+
+        sentence = refusal(error)
+        return DestinationError(f"{self.target}: its catalogue: {sentence}") if sentence else None
+
+
+class OneInstanceLake(ducklake):
+    """dlt's `ducklake` with one DuckDB for all connections of a process."""
+
+    @property
+    def spec(self) -> type["LakeConfiguration"]:
+        from .ducklake_client import LakeConfiguration
+
+        return LakeConfiguration
+
+    @property
+    def client_class(self) -> type["LakeClient"]:
+        # Not at the top: it imports DuckDB, which other destinations do not need.
+        from .ducklake_client import LakeClient
+
+        return LakeClient
+
+    @property
+    def destination_name(self) -> str:
+        return self.config_params.get("destination_name") or "ducklake"
+
+    @property
+    def destination_type(self) -> str:
+        return "dlt.destinations.ducklake"
+
+
+@contextmanager
+def file_lock(file: Path) -> Iterator[DatasetLock]:
+    """Hold the lock on a file, which ends with the process.
+
+    Raises:
+        BusyError: another sync holds it for longer than is waited.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(file, timeout=LONGEST_WAIT_SECONDS)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BusyError(
+            f"another sync has held {file} for {LONGEST_WAIT_SECONDS:.0f} seconds; nothing was changed: wait "
+            "for it, and run again"
+        ) from None
+    try:
+        yield DatasetLock()
+    finally:
+        lock.release()
+
+
+def extension_file(name: str, version: str) -> Path | None:
+    """The file of an extension of DuckDB that a wheel has brought; None if none did for this version."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / "extensions" / f"v{version}" / f"{name}.duckdb_extension"
+        if file.is_file():
+            return file
+    return None
