@@ -26,7 +26,7 @@ from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.client_settings import LIMITS, Get, List, settings_for
 from tests.support.commands import Done, Run
-from tests.support.warehouses import Delta, DuckDB, Postgres, Sync, Warehouse, postgres_server
+from tests.support.warehouses import Delta, DuckDB, DuckLake, Postgres, Sync, Warehouse, postgres_server
 
 pytest_plugins = ["tests.support.pages"]
 
@@ -180,11 +180,18 @@ def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
     if request.param == "filesystem":
         # A difficult name, because the libraries in between quote paths in different ways.
         return Delta(folder / "a folder of 100% Ω")
+    if request.param == "ducklake":
+        return DuckLake(folder / "lake")
     server: Postgres = request.getfixturevalue("server")
+    if request.param == "ducklake in postgres":
+        return DuckLake(folder / "lake", server.emptied(folder.name))
     return server.emptied(folder.name)
 
 
-@pytest.fixture(params=["postgres", "filesystem"])
+LAKES = [pytest.param(name, marks=pytest.mark.scale) for name in ("ducklake", "ducklake in postgres")]
+
+
+@pytest.fixture(params=["postgres", "filesystem", *LAKES])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations but DuckDB in turn, empty."""
     return _warehouse(request, tmp_path)

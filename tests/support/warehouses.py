@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import warnings
 from abc import ABC, abstractmethod
@@ -16,6 +17,7 @@ import duckdb
 import psycopg2
 from deltalake import DeltaTable
 
+from cloudflare_oauth_pipeline.destinations.ducklake import extension_file
 from cloudflare_oauth_pipeline.run.summary import Summary
 
 DATASET = "cloudflare"
@@ -203,6 +205,60 @@ class Delta(Warehouse):
         copy = self.folder.with_name(name)
         shutil.copytree(self.folder, copy)
         return type(self)(copy)
+
+
+class DuckLake(Warehouse):
+    """A lake in a folder: Parquet files, and a catalogue in SQLite beside them or in PostgreSQL."""
+
+    destination = "ducklake"
+
+    def __init__(self, folder: Path, catalogue: Postgres | None = None) -> None:
+        self.folder = folder
+        self.catalogue = catalogue
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{folder / 'catalogue.sqlite'}"
+        if catalogue:
+            uri = catalogue.uri.replace("postgresql://", "postgres://")
+        self.environment = {
+            "DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG": uri,
+            "DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__BUCKET_URL": str(folder / "files"),
+        }
+
+    def tables(self) -> list[str]:
+        rows = self._query(
+            f"SELECT table_name FROM duckdb_tables() WHERE schema_name = '{DATASET}' "
+            "AND database_name = 'lake'"
+        )
+        return [row["table_name"] for row in rows]
+
+    def rows(self, table: str) -> Rows:
+        return self._query(f"SELECT * FROM lake.{DATASET}.{table}")
+
+    def copied(self, name: str) -> Self:
+        copy = self.folder.with_name(name)
+        shutil.copytree(self.folder, copy)
+        moved = "UPDATE ducklake_metadata SET value = {} WHERE key = 'data_path'"
+        if self.catalogue is None:
+            with closing(sqlite3.connect(copy / "catalogue.sqlite")) as connection, connection:
+                connection.execute(moved.format("?"), (f"{copy / 'files'}/",))
+            return type(self)(copy)
+        catalogue = self.catalogue.copied(name)
+        with closing(psycopg2.connect(catalogue.uri)) as session, session, session.cursor() as cursor:
+            cursor.execute(moved.format("%s").replace("UPDATE ", "UPDATE ducklake."), (f"{copy / 'files'}/",))
+        return type(self)(copy, catalogue)
+
+    def _query(self, query: str) -> Rows:
+        with duckdb.connect() as connection:
+            for name in ("ducklake", "sqlite_scanner", "postgres_scanner"):
+                connection.execute(f"LOAD '{extension_file(name, duckdb.__version__)}'")
+            uri = self.environment["DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG"]
+            where, options = f"{self.folder / 'catalogue.sqlite'}", "META_TYPE 'sqlite'"
+            if self.catalogue:
+                where, options = f"postgres:{uri}", "METADATA_SCHEMA 'ducklake'"
+            connection.execute(
+                f"ATTACH 'ducklake:{where}' AS lake (DATA_PATH '{self.folder / 'files'}', {options})"
+            )
+            return _rows_of(connection.sql(query))
 
 
 Sync = Callable[[Warehouse], Summary]
