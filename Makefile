@@ -80,7 +80,7 @@ lock: $(VENV)/installed
 	$(COMPILE) --all-extras --upgrade --output-file constraints.txt
 	$(COMPILE) --extra demo --extra notebooks --extra build --constraint constraints.txt \
 	  --upgrade --output-file constraints-demo.txt
-	$(COMPILE) --all-extras --upgrade --resolution lowest-direct --output-file constraints-lowest.txt
+	$(COMPILE) --extra dev --upgrade --resolution lowest-direct --output-file constraints-lowest.txt
 
 clean:
 	rm -rf $(VENV) .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,13 +2,18 @@
 
 import json
 import shutil
+import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -259,6 +264,94 @@ class DuckLake(Warehouse):
                 f"ATTACH 'ducklake:{where}' AS lake (DATA_PATH '{self.folder / 'files'}', {options})"
             )
             return _rows_of(connection.sql(query))
+
+
+class DeltaOnS3(Warehouse):
+    """Delta tables in a bucket of an S3 server on loopback; the first folder of `path` is the bucket."""
+
+    destination = "filesystem"
+
+    def __init__(self, endpoint: str, path: str) -> None:
+        self.endpoint = endpoint
+        self.path = path
+        credentials = "DESTINATION__FILESYSTEM__CREDENTIALS__"
+        self.environment = {
+            "DESTINATION__FILESYSTEM__BUCKET_URL": f"s3://{path}",
+            f"{credentials}AWS_ACCESS_KEY_ID": "key",
+            f"{credentials}AWS_SECRET_ACCESS_KEY": "secret",
+            f"{credentials}REGION_NAME": "us-east-1",
+            f"{credentials}ENDPOINT_URL": endpoint,
+        }
+        self.options = {
+            "aws_access_key_id": "key",
+            "aws_secret_access_key": "secret",
+            "region": "us-east-1",
+            "endpoint_url": endpoint,
+            "aws_allow_http": "true",
+        }
+
+    @property
+    def lock(self) -> str:
+        """The path of the object that is the lock on the dataset."""
+        return f"{self.path}/{DATASET}.lock"
+
+    @cached_property
+    def files(self) -> Any:
+        """The file system of the server."""
+        # Not at the top: the package is optional.
+        import s3fs
+
+        return s3fs.S3FileSystem(
+            key="key",
+            secret="secret",
+            endpoint_url=self.endpoint,
+            use_listings_cache=False,
+            client_kwargs={"region_name": "us-east-1"},
+        )
+
+    def tables(self) -> list[str]:
+        return [path.split("/")[-2] for path in self.files.glob(f"{self.path}/{DATASET}/*/_delta_log")]
+
+    def rows(self, table: str) -> Rows:
+        uri = f"s3://{self.path}/{DATASET}/{table}"
+        rows: Rows = DeltaTable(uri, storage_options=self.options).to_pyarrow_table().to_pylist()
+        return rows
+
+    def copied(self, name: str) -> Self:
+        copy = self.emptied(name)
+        for file in self.files.find(self.path):
+            self.files.copy(file, copy.path + file.removeprefix(self.path))
+        return copy
+
+    def emptied(self, name: str) -> Self:
+        """Return an empty folder of that name in the same bucket."""
+        return type(self)(self.endpoint, f"{self.path.split('/')[0]}/{name}")
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[DeltaOnS3]:
+    """Run an S3 server for the tests, with an empty bucket, and stop it afterwards."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    with (folder / "s3.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            give_up_at = time.monotonic() + 60
+            while server.poll() is None and time.monotonic() < give_up_at:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.1)
+            warehouse = DeltaOnS3(endpoint, "bucket/lake")
+            warehouse.files.call_s3("create_bucket", Bucket="bucket")
+            yield warehouse
+        finally:
+            server.terminate()
+            server.wait()
 
 
 Sync = Callable[[Warehouse], Summary]

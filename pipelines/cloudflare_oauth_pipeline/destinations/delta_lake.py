@@ -20,8 +20,9 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.utils import generate_dlt_ids
-from dlt.common.schema import TSchemaTables
+from dlt.common.schema import Schema, TSchemaTables
 from dlt.common.schema.utils import get_nested_tables, is_nested_table
+from dlt.common.storages.fsspec_filesystem import S3_PROTOCOLS
 from dlt.destinations.exceptions import DatabaseTransientException
 from dlt.destinations.impl.filesystem.factory import filesystem
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
@@ -89,6 +90,16 @@ class DeltaLakeFolder(Adapter):
                     yield DatasetLock()
                 finally:
                     lock.release()
+            elif isinstance(client, DeltaLakeClient) and client.is_on_s3:
+                # Not at the top: botocore is optional.
+                from .bucket_lock import bucket_lock
+
+                path = client.dataset_path.rstrip("/") + ".lock"
+                with (
+                    bucket_lock(client.fs_client, path, LONGEST_WAIT_SECONDS, self.observer) as held,
+                    _known_to(pipeline.destination, held),
+                ):
+                    yield held
             else:
                 yield DatasetLock()
 
@@ -101,7 +112,7 @@ class DeltaLakeFolder(Adapter):
         )
         yield f"{name} has no views: there are the tables alone"
         with pipeline.dataset(schema=declared_schema()).destination_client as client:
-            if isinstance(client, DeltaLakeClient) and not client.is_local_filesystem:
+            if isinstance(client, DeltaLakeClient) and not (client.is_local_filesystem or client.is_on_s3):
                 yield f"{name} keeps no two syncs apart: run one at a time into this dataset"
 
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
@@ -134,12 +145,35 @@ class DeltaLakeFolder(Adapter):
             }
 
 
+@contextmanager
+def _known_to(destination: AnyDestination | None, lock: DatasetLock) -> Iterator[None]:
+    """Let the destination's clients check the lock before they mark a load as complete."""
+    assert isinstance(destination, DeltaLake)  # noqa: S101  # as `DeltaLakeFolder.destination` returns it
+    destination.lock = lock
+    try:
+        yield
+    finally:
+        destination.lock = DatasetLock()
+
+
 class DeltaLake(filesystem):
-    """dlt's `filesystem` with Delta tables only."""
+    """dlt's `filesystem` with Delta tables only.
+
+    Attributes:
+        lock: the lock on the dataset, while it is held.
+    """
+
+    lock = DatasetLock()
 
     @property
     def client_class(self) -> type[FilesystemClient]:
         return DeltaLakeClient
+
+    def client(self, schema: Schema, initial_config: Any = None) -> FilesystemClient:
+        client = super().client(schema, initial_config)
+        if isinstance(client, DeltaLakeClient):
+            client.lock = self.lock
+        return client
 
     @property
     def destination_name(self) -> str:
@@ -155,7 +189,18 @@ class DeltaLake(filesystem):
 
 
 class DeltaLakeClient(FilesystemClient):
-    """Writes Delta tables."""
+    """Writes Delta tables.
+
+    Attributes:
+        lock: the lock on the dataset, if it is held.
+    """
+
+    lock = DatasetLock()
+
+    @property
+    def is_on_s3(self) -> bool:
+        """Whether the tables lie in a bucket that is spoken to as S3."""
+        return self.config.protocol in S3_PROTOCOLS
 
     @property
     def sql_client(self) -> SqlClientBase[Any]:
@@ -225,6 +270,7 @@ class DeltaLakeClient(FilesystemClient):
             if not is_nested_table(tables[root]):
                 for nested in get_nested_tables(tables, root, include_self=False):
                     self._remove_orphans(root, nested["name"] or "")
+        self.lock.check()
         super().complete_load(load_id)
 
     def _remove_orphans(self, root_name: str, nested_name: str) -> None:
@@ -264,9 +310,18 @@ class DeltaLakeClient(FilesystemClient):
 
 
 class DeltaLakeSqlClient(FilesystemSqlClient):
-    """Reads Delta tables; local ones without DuckDB's extension, which it would download."""
+    """Reads Delta tables without DuckDB's extensions, which it would download."""
 
     remote_client: DeltaLakeClient
+
+    def create_secret(
+        self, scope: str, credentials: Any, secret_name: str | None = None, persist_secrets: bool = False
+    ) -> bool:
+        """Let DuckDB read a bucket through dlt's own file system; a secret would load its extension."""
+        protocol = self.remote_client.config.protocol
+        if protocol != "file":
+            self._register_filesystem(self.remote_client.fs_client, protocol)
+        return True
 
     @classmethod
     def _make_database_exception(cls, ex: Exception) -> Exception:
@@ -283,7 +338,7 @@ class DeltaLakeSqlClient(FilesystemSqlClient):
         self, table_schema: PreparedTableSchema, schema: Any = None
     ) -> tuple[str, str] | None:
         name = table_schema["name"] or ""
-        if self.remote_client.config.protocol != "file" or self.remote_client.is_dlt_table(name):
+        if self.remote_client.is_dlt_table(name):
             return super().create_view_select(table_schema, schema)
         table = self.remote_client.opened(name)
         if table is None:

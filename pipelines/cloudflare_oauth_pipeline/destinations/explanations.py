@@ -28,6 +28,9 @@ from .target import Target
 
 LONGEST_REASON = 500
 
+# What they raise has no base class in common with other errors, and they are optional.
+_LIBRARIES_OF_BUCKETS = ("botocore", "deltalake")
+
 Explain = Callable[[BaseException], CloudflareOAuthError | None]
 
 
@@ -46,7 +49,9 @@ def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[Non
     """
     try:
         yield
-    except (DltException, OSError, ModuleNotFoundError) as error:
+    except Exception as error:
+        if not _is_foreseen(error):
+            raise
         for cause in all_causes(error):
             # Raised by the source while dlt was extracting, or by a part of this package that dlt calls.
             if isinstance(cause, CloudflareOAuthError | KeyboardInterrupt):
@@ -55,6 +60,12 @@ def explained(target: Target, explain: Explain = lambda _: None) -> Iterator[Non
         # A traceback shows the causes, too.
         shows_secret = any(masked(str(cause)) != str(cause) for cause in causes(error))
         raise explanation from (None if shows_secret else error)
+
+
+def _is_foreseen(error: Exception) -> bool:
+    if isinstance(error, DltException | OSError | ModuleNotFoundError):
+        return True
+    return any(base.__module__.partition(".")[0] in _LIBRARIES_OF_BUCKETS for base in type(error).__mro__)
 
 
 def _explanation(target: Target, error: BaseException, explain: Explain) -> CloudflareOAuthError:

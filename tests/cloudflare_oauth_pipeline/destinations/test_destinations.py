@@ -15,7 +15,7 @@ from cloudflare_oauth import Limits
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import error
 from tests.support.commands import TESTS_ON_PATH, Run
-from tests.support.warehouses import Delta, DuckDB, Postgres, Sync, Warehouse
+from tests.support.warehouses import Delta, DeltaOnS3, DuckDB, Postgres, Sync, Warehouse
 
 KILLED_SYNC = ("-m", "tests.support.killed_sync")
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
@@ -138,7 +138,7 @@ class World:
 
     def emptied(self, name: str) -> Warehouse:
         """Return an empty warehouse of that name."""
-        if isinstance(self.warehouse, Postgres):
+        if isinstance(self.warehouse, Postgres | DeltaOnS3):
             return self.warehouse.emptied(name)
         assert isinstance(self.warehouse, Delta)
         return Delta(self.warehouse.folder.with_name(name))
