@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --no-deps --disable-pip-version-check
 # The tests use dlt directly, too; `sync` and the other commands switch its telemetry off themselves.
-check test scale lowest sweep pictures: export RUNTIME__DLTHUB_TELEMETRY := false
+check test scale lowest orchestrators sweep pictures: export RUNTIME__DLTHUB_TELEMETRY := false
 
-.PHONY: help demo sync explore check test scale lowest sweep docs pictures lock clean
+.PHONY: help demo sync explore check test scale lowest orchestrators sweep docs pictures lock clean
 
 help:
 	@echo 'make demo      sync from the bundled fake API into demo.duckdb: no token, no network'
@@ -18,10 +18,11 @@ help:
 	@echo 'make test      run linter, type checker and the tests (under 10 minutes)'
 	@echo 'make scale     run the slow tests: large datasets, slow destinations'
 	@echo 'make lowest    run the commands with the oldest packages that are allowed; part of make scale'
+	@echo 'make orchestrators  run the examples for Dagster and Airflow in environments of their own'
 	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (hours)'
 	@echo 'make docs      renew docs/data-dictionary.md'
 	@echo 'make pictures  renew the pictures in docs/pictures'
-	@echo 'make lock      renew constraints.txt, constraints-demo.txt and constraints-lowest.txt'
+	@echo 'make lock      renew constraints.txt, constraints-demo.txt, constraints-lowest.txt and the orchestrators'\'' files'
 	@echo 'make clean     remove the environment and the caches'
 
 demo: $(VENV)/runnable
@@ -59,6 +60,13 @@ lowest:
 	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py \
 	  tests/cloudflare_oauth_pipeline/app tests/notebooks/test_notebooks.py
 
+# Each has an environment of its own, because their packages are none of this project's.
+orchestrators:
+	@for name in dagster airflow; do \
+	  $(MAKE) --no-print-directory VENV=.venv-$$name .venv-$$name/$$name-installed && \
+	  .venv-$$name/bin/pytest -W default tests/orchestration/test_$$name.py || exit 1; \
+	done
+
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=45 EXACTNESS_STEPS=40 $(BIN)/pytest -rP --numprocesses 2 --dist worksteal \
 	  tests/cloudflare_oauth tests/cloudflare_oauth_pipeline/run/test_summary.py \
@@ -75,15 +83,21 @@ pictures: $(VENV)/installed
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+ORCHESTRATION := pipelines/orchestration/requirements
+
 lock: $(VENV)/installed
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) --all-extras --upgrade --output-file constraints.txt
 	$(COMPILE) --extra demo --extra notebooks --extra build --constraint constraints.txt \
 	  --upgrade --output-file constraints-demo.txt
 	$(COMPILE) --extra dev --upgrade --resolution lowest-direct --output-file constraints-lowest.txt
+	for name in dagster airflow; do \
+	  $(COMPILE) $(ORCHESTRATION)-$$name.in --extra build --extra delta --extra demo --extra postgres \
+	    --constraint constraints.txt --upgrade --output-file $(ORCHESTRATION)-$$name.txt || exit 1; \
+	done
 
 clean:
-	rm -rf $(VENV) .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-dagster .venv-airflow build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A developer has everything installed; to look at the demo less is enough.
 $(VENV)/runnable: constraints-demo.txt pyproject.toml
@@ -98,6 +112,9 @@ $(VENV)/installed: constraints.txt pyproject.toml
 
 $(VENV)/lowest-installed: constraints-lowest.txt pyproject.toml
 	$(call install,constraints-lowest.txt)
+
+$(VENV)/%-installed: pipelines/orchestration/requirements-%.txt pyproject.toml
+	$(call install,pipelines/orchestration/requirements-$*.txt)
 
 # Counts the packages while pip works, because it says nothing for long.
 define install

@@ -99,6 +99,7 @@ class OneInstanceLake(ducklake):
 
     @property
     def spec(self) -> type["LakeConfiguration"]:
+        # Not at the top: it imports DuckDB, which other destinations do not need.
         from .ducklake_client import LakeConfiguration
 
         return LakeConfiguration

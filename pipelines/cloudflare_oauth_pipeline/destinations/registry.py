@@ -1,5 +1,7 @@
 """From a target to the adapter of its destination."""
 
+from importlib import import_module
+
 from dlt.common.destination import Destination
 from dlt.destinations.impl.ducklake.factory import ducklake
 from dlt.destinations.impl.filesystem.factory import filesystem
@@ -11,6 +13,12 @@ from .adapter import Adapter
 from .target import Target
 
 _DUCKDB_TYPES = ("dlt.destinations.duckdb", "dlt.destinations.motherduck")
+# By module and class; each is imported when it is needed, because its libraries take long to import.
+_ADAPTERS = {
+    postgres: ("postgres", "Postgres"),
+    filesystem: ("delta_lake", "DeltaLakeFolder"),
+    ducklake: ("ducklake", "DuckLake"),
+}
 
 
 def adapter_for(target: Target) -> Adapter:
@@ -20,30 +28,21 @@ def adapter_for(target: Target) -> Adapter:
         ConfigurationError: the destination has no name.
         DltException: dlt does not know the destination, or it is not configured.
     """
-    # Each adapter is imported where it is needed: the libraries of another destination take long to import.
     if target.destination == "duckdb":
-        from .duckdb import DuckDBFile
-
-        return DuckDBFile(target)
+        return _made("duckdb", "DuckDBFile", target)
     # A destination without this setting ignores it.
     layout = target.staging_dataset_layout
     destination = Destination.from_reference(target.destination, staging_dataset_name_layout=layout)
     if destination is None:
         raise ConfigurationError("--destination needs a name.")
-    if isinstance(destination, postgres):
-        from .postgres import Postgres
-
-        return Postgres(target, destination)
-    if isinstance(destination, filesystem):
-        from .delta_lake import DeltaLakeFolder
-
-        return DeltaLakeFolder(target, destination)
-    if isinstance(destination, ducklake):
-        from .ducklake import DuckLake
-
-        return DuckLake(target, destination)
+    for factory, (module, name) in _ADAPTERS.items():
+        if isinstance(destination, factory):
+            return _made(module, name, target, destination)
     if destination.destination_type in _DUCKDB_TYPES:
-        from .duckdb import DuckDB
-
-        return DuckDB(target, destination)
+        return _made("duckdb", "DuckDB", target, destination)
     return Adapter(target, destination)
+
+
+def _made(module: str, name: str, *arguments: object) -> Adapter:
+    adapter: Adapter = getattr(import_module(f".{module}", __package__), name)(*arguments)
+    return adapter
