@@ -16,7 +16,6 @@ import cloudflare_oauth_pipeline as cloudflare
 PREFIX = "CLOUDFLARE_API_TOKEN_"
 DESTINATION = os.environ.get("CLOUDFLARE_OAUTH_DESTINATION", "postgres")
 DATASET = os.environ.get("CLOUDFLARE_OAUTH_DATASET", "cloudflare")
-logger = logging.getLogger(__name__)
 
 
 def settings_of(token: str) -> cloudflare.SyncSettings:
@@ -28,13 +27,13 @@ def settings_of(token: str) -> cloudflare.SyncSettings:
 @task
 def discover() -> dict[str, Any]:
     """The accounts that each token sees; None for a token that cannot list them."""
-    names = [name for name in os.environ if name.startswith(PREFIX)]
-    found: dict[str, Any] = {name.removeprefix(PREFIX).lower(): None for name in names}
+    names = [name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)]
+    found: dict[str, Any] = dict.fromkeys(names)
     for token in found:
         try:
             found[token] = [account.as_json() for account in cloudflare.list_accounts(settings_of(token))]
         except Exception as error:
-            logger.error("Token %s cannot list its accounts: %s", token, error)
+            logging.error("Token %s cannot list its accounts: %s", token, error)
     return found
 
 
@@ -65,7 +64,7 @@ def report(found: dict[str, Any], shards: list[Any], results: Sequence[Any]) -> 
     if refused or total.exit_code == 1:
         raise RuntimeError(f"Sync {total.status}; tokens refused: {refused or 'none'}; {total.as_json()}")
     if total.exit_code or total.unread_accounts:
-        logger.warning("Sync %s: %s", total.status, total.as_json())
+        logging.warning("Sync %s: %s", total.status, total.as_json())
     return total.as_json()
 
 

@@ -1,10 +1,9 @@
 """A Dagster asset: the OAuth clients that several API tokens see, read side by side into one dataset.
 
-Set `CLOUDFLARE_API_TOKEN_<NAME>` for each token, and what dlt needs to know of the destination.
+Set `CLOUDFLARE_API_TOKEN_<NAME>` for each token, and what dlt needs to know. Runs may overlap.
 """
 
 import os
-from typing import Any
 
 import dagster as dg
 
@@ -23,11 +22,10 @@ def settings_of(token: str) -> cloudflare.SyncSettings:
 
 
 @dg.op
-def discover(context: dg.OpExecutionContext) -> dict[str, Any]:
+def discover(context: dg.OpExecutionContext) -> dict[str, object]:
     """The accounts that each token sees; None for a token that cannot list them."""
-    found: dict[str, Any] = {
-        name.removeprefix(PREFIX).lower(): None for name in os.environ if name.startswith(PREFIX)
-    }
+    names = [name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)]
+    found: dict[str, object] = dict.fromkeys(names)
     for token in found:
         try:
             found[token] = [account.as_json() for account in cloudflare.list_accounts(settings_of(token))]
@@ -37,7 +35,7 @@ def discover(context: dg.OpExecutionContext) -> dict[str, Any]:
 
 
 @dg.op(out=dg.DynamicOut(dict))
-def plan(found: dict[str, Any]) -> Any:
+def plan(found: dict[str, object]) -> object:
     """Divide the accounts among the tokens."""
     accounts = {token: map(cloudflare.Account.from_json, seen or ()) for token, seen in found.items()}
     for shard in cloudflare.plan_shards(accounts, int(os.environ.get("CLOUDFLARE_OAUTH_SHARDS", 0)) or None):
@@ -45,7 +43,7 @@ def plan(found: dict[str, Any]) -> Any:
 
 
 @dg.op(retry_policy=RETRY)
-def sync_shard(context: dg.OpExecutionContext, document: dict[str, Any]) -> Any:
+def sync_shard(context: dg.OpExecutionContext, document: dict[str, object]) -> object:
     """Sync one shard; None if the last attempt fails, because after a failed op `report` would not run."""
     shard = cloudflare.Shard.from_json(document)
     target = cloudflare.Target(destination=DESTINATION, dataset=DATASET, pipeline_name=shard.name)
@@ -58,7 +56,7 @@ def sync_shard(context: dg.OpExecutionContext, document: dict[str, Any]) -> Any:
 
 
 @dg.op
-def report(context: dg.OpExecutionContext, found: dict[str, Any], results: list[Any]) -> None:
+def report(context: dg.OpExecutionContext, found: dict[str, object], results: list[object]) -> None:
     """Add up the results; fail if a sync failed or a token was refused."""
     total = cloudflare.combine(result and cloudflare.Summary.from_json(result) for result in results)
     metadata = {**total.as_json(), **total.clients}
@@ -71,13 +69,11 @@ def report(context: dg.OpExecutionContext, found: dict[str, Any], results: list[
 
 
 @dg.graph_asset
-def oauth_clients() -> Any:
+def oauth_clients() -> object:
     """The inventory and change history of Cloudflare OAuth clients."""
     found = discover()
     return report(found, plan(found).map(sync_shard).collect())
 
 
-job = dg.define_asset_job("sync_oauth_clients", [oauth_clients])
-# Runs that overlap do no harm: the syncs of one shard, and loads into one dataset, exclude each other.
-hourly = dg.ScheduleDefinition(job=job, cron_schedule="@hourly")
-definitions = dg.Definitions(assets=[oauth_clients], jobs=[job], schedules=[hourly])
+hourly = dg.ScheduleDefinition("hourly", target=[oauth_clients], cron_schedule="@hourly")
+definitions = dg.Definitions(assets=[oauth_clients], schedules=[hourly])
