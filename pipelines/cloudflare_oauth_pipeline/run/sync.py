@@ -104,11 +104,11 @@ def _load(
 ) -> None:
     with open_for_writing(target) as (pipeline, adapter), opening_reader as reader:
         adapter.observer = observe
+        # Where nothing tells whose a view is, the first sync takes care that none is the user's.
+        check_ownership(pipeline, views=() if adapter.stored_views else load_views().keys())
         if settings.resume_within is None:
             # What to resume is known only from what is stored.
             reader.prefetch(others_may_write=not adapter.excludes_other_writers)
-        # Where nothing tells whose a view is, the first sync takes care that none is the user's.
-        check_ownership(pipeline, views=() if adapter.stored_views else load_views().keys())
         _warn(observe, adapter.warnings(pipeline))
         inventory = Inventory(
             reader,

@@ -1,6 +1,7 @@
 """DuckLake: a catalogue that can be shared, extensions that are never downloaded, four writers at once."""
 
 import importlib.util
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.support.warehouses import DuckDB, DuckLake, Postgres
 ACCOUNTS = [account_id(number) for number in range(6)]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["postgres", *(["sqlite"] if "SWEEP" in os.environ else [])])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> DuckLake:
     """An empty lake with a catalogue of that kind."""
     if request.param == "sqlite":
