@@ -22,7 +22,7 @@ help:
 	@echo 'make sweep     run the long versions of the tests of exactness and of crashes (hours)'
 	@echo 'make docs      renew docs/data-dictionary.md'
 	@echo 'make pictures  renew the pictures in docs/pictures'
-	@echo 'make lock      renew constraints.txt, constraints-demo.txt, constraints-lowest.txt and the orchestrators'\'' files'
+	@echo 'make lock      renew constraints.txt and the other files that pin packages'
 	@echo 'make clean     remove the environment and the caches'
 
 demo: $(VENV)/runnable
@@ -72,6 +72,8 @@ sweep: $(VENV)/installed
 	  tests/cloudflare_oauth tests/cloudflare_oauth_pipeline/run/test_summary.py \
 	  tests/cloudflare_oauth_pipeline/run/test_exactness.py \
 	  tests/cloudflare_oauth_pipeline/run/test_crash_safety.py \
+	  tests/cloudflare_oauth_pipeline/run/test_overlapping_syncs.py \
+	  tests/cloudflare_oauth_pipeline/destinations/test_ducklake.py \
 	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py
 
 docs: $(VENV)/installed
