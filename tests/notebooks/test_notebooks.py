@@ -426,12 +426,18 @@ def test_every_notebook_reads_postgres_like_duckdb(
         there, here = show(name, target), show(name, demo)
         assert 'class="notice"' not in there.static
         assert facts(there.static) == facts(here.static)
-        assert shown_rows(there.static) == shown_rows(here.static)
+        assert without_requests(there.static) == without_requests(here.static)
         assert facts(there.static) == {
             fact: str(next(iter(row.values())))
             for fact, query in ON_POSTGRES[name].items()
             for row in postgres.query(query)
         }
+
+
+def without_requests(page: str) -> Counter[str]:
+    """The rows shown, without numbers of requests, which differ where others may write."""
+    counted = r'(<td class="number" data-of="requests">)\d+'
+    return shown_rows(re.sub(counted, r"\1", page))
 
 
 @pytest.mark.variants(1)

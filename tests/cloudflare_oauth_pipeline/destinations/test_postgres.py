@@ -125,9 +125,11 @@ def test_every_pipeline_has_its_own_staging_dataset(
 ) -> None:
     """By default, pipelines of one dataset share it, and dlt mixes up their rows (dlt issue 4297)."""
     for account in ACCOUNTS:
-        api.organisation.add(account, client_id="one")
+        api.organisation.add(account, client_id="one", unknown_yet=["left to dlt"])
 
     sync_shards(tmp_path)
+    # What is new is not staged.
+    api.organisation.change(ACCOUNTS[0], "one", client_name="changed")
     run("sync", "--destination", "postgres")
 
     names = postgres.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cloudflare\\_staging%%'")
