@@ -3,7 +3,7 @@
 target              which dataset, on which destination
 adapter             what the program has to know of a destination
 registry            from a target to its adapter
-duckdb, postgres, delta_lake   the destinations that are tested here
+duckdb, postgres, ducklake, delta_lake   the destinations that are tested here
 pipeline            opens a target's dlt pipeline, for a writer or for readers
 dataset             queries a dataset, in DuckDB's dialect
 explanations        errors of dlt and the destinations, in a sentence

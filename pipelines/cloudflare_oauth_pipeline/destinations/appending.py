@@ -160,6 +160,30 @@ def transaction(pipeline: dlt.Pipeline, inventory: Inventory) -> Iterator[SqlJob
             yield client
 
 
+def append_in_transaction(
+    pipeline: dlt.Pipeline,
+    inventory: Inventory,
+    new: NewRows,
+    insert: "Callable[[SqlClientBase[Any], str, pa.Table], None]",
+    lock: DatasetLock,
+) -> bool:
+    """Append everything or nothing; returns whether it could, because none of it was known.
+
+    Args:
+        insert: inserts rows into a table, by its name.
+    """
+    with transaction(pipeline, inventory) as client:
+        if new.any_is_known(client.sql_client):
+            return False
+        for name, tables in new.tables.items():
+            for table in tables:
+                insert(client.sql_client, name, table)
+        new.insert_few(client.sql_client)
+        client.complete_load(new.load_id)
+        lock.check()
+    return True
+
+
 def append_and_load(
     adapter: Adapter,
     pipeline: dlt.Pipeline,

@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 import dlt
 import duckdb
-import filelock
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.destination.typing import PreparedTableSchema
@@ -29,13 +28,14 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import BusyError, ConfigurationError, declared_schema, merged_schema
+from cloudflare_oauth import ConfigurationError, declared_schema, merged_schema
 from cloudflare_oauth.destinations import DestinationLimits, limits_of
 from cloudflare_oauth.inventory import Inventory, Rows
 
 from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
 from .appending import NewRows, append_and_load
 from .batch import Batch
+from .file_lock import file_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,21 +75,9 @@ class DeltaLakeFolder(Adapter):
         with plain_dataset(pipeline).destination_client as client:
             if isinstance(client, DeltaLakeClient) and client.is_local_filesystem:
                 folder = Path(client.dataset_path)
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                lock = filelock.FileLock(
-                    folder.with_name(f"{folder.name}.lock"), timeout=LONGEST_WAIT_SECONDS
-                )
-                try:
-                    lock.acquire()
-                except filelock.Timeout:
-                    raise BusyError(
-                        f"another sync has been loading into {folder} for {LONGEST_WAIT_SECONDS} seconds; "
-                        "nothing was changed: wait for it, and run again"
-                    ) from None
-                try:
-                    yield DatasetLock()
-                finally:
-                    lock.release()
+                file = folder.with_name(f"{folder.name}.lock")
+                with file_lock(file, folder, LONGEST_WAIT_SECONDS) as lock:
+                    yield lock
             elif isinstance(client, DeltaLakeClient) and client.is_on_s3:
                 # Not at the top: botocore is optional.
                 from .bucket_lock import bucket_lock

@@ -117,10 +117,9 @@ class DuckDBFile(DuckDB):
 
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
         """As in `Adapter`: what is new is appended, while it is read."""
-        rest: list[Piece] = []
         with transaction(pipeline, inventory) as client:
             new = NewRows(inventory, self.capabilities, write=partial(insert, client.sql_client))
-            rest += [piece for piece in batch if not new.take(piece)]
+            rest = [piece for piece in batch if not new.take(piece)]
             new.flush()
             new.insert_few(client.sql_client)
             if not new.is_empty:

@@ -3,22 +3,24 @@
 import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
-import filelock
 from dlt.destinations.impl.ducklake.factory import ducklake
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import BusyError, CloudflareOAuthError, DestinationError
+from cloudflare_oauth import CloudflareOAuthError, DestinationError
 from cloudflare_oauth.inventory import Inventory
 
 from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
-from .appending import NewRows, append_and_load, transaction
+from .appending import NewRows, append_and_load, append_in_transaction
 from .batch import Batch
 from .duckdb import insert
 from .duckdb_views import DuckDBViews
+from .file_lock import file_lock
+from .postgres_access import refusal
 
 if TYPE_CHECKING:
     from .ducklake_client import LakeClient, LakeConfiguration
@@ -56,7 +58,9 @@ class DuckLake(Adapter):
         client: Any = plain_dataset(pipeline).sql_client
         catalogue = client.credentials.catalog
         if catalogue.drivername == "sqlite":
-            return file_lock(Path(f"{catalogue.database}.{client.dataset_name}.lock"))
+            file = Path(catalogue.database)
+            lock = file.with_name(f"{file.name}.{client.dataset_name}.lock")
+            return file_lock(lock, file, LONGEST_WAIT_SECONDS)
         # Not at the top: psycopg2 is optional.
         from .ducklake_client import catalogue_client
         from .postgres_locks import advisory_lock
@@ -66,19 +70,7 @@ class DuckLake(Adapter):
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
         """As in `Adapter`: what is new is appended."""
         new = NewRows(inventory, self.capabilities)
-
-        def append(lock: DatasetLock) -> bool:
-            with transaction(pipeline, inventory) as client:
-                if new.any_is_known(client.sql_client):
-                    return False
-                for name, tables in new.tables.items():
-                    for table in tables:
-                        insert(client.sql_client, name, table)
-                new.insert_few(client.sql_client)
-                client.complete_load(new.load_id)
-                lock.check()
-            return True
-
+        append = partial(append_in_transaction, pipeline, inventory, new, insert)
         append_and_load(self, pipeline, batch, inventory, new, append)
 
     def is_native_to_views(self, client: SqlClientBase[Any]) -> bool:
@@ -87,9 +79,6 @@ class DuckLake(Adapter):
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
         """As in `Adapter`: a catalogue that cannot be reached."""
-        # Not at the top: it imports DuckDB, which other destinations do not need.
-        from .postgres_access import refusal
-
         sentence = refusal(error)
         return DestinationError(f"{self.target}: its catalogue: {sentence}") if sentence else None
 
@@ -118,28 +107,6 @@ class OneInstanceLake(ducklake):
     @property
     def destination_type(self) -> str:
         return "dlt.destinations.ducklake"
-
-
-@contextmanager
-def file_lock(file: Path) -> Iterator[DatasetLock]:
-    """Hold the lock on a file, which ends with the process.
-
-    Raises:
-        BusyError: another sync holds it for longer than is waited.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(file, timeout=LONGEST_WAIT_SECONDS)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise BusyError(
-            f"another sync has held {file} for {LONGEST_WAIT_SECONDS:.0f} seconds; nothing was changed: wait "
-            "for it, and run again"
-        ) from None
-    try:
-        yield DatasetLock()
-    finally:
-        lock.release()
 
 
 def extension_file(name: str, version: str) -> Path | None:

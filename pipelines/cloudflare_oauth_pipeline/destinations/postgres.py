@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dlt
@@ -15,7 +16,7 @@ from cloudflare_oauth.inventory import Inventory
 
 from . import postgres_copy
 from .adapter import Adapter, AnyDestination, DatasetLock, plain_dataset
-from .appending import NewRows, append_and_load, transaction
+from .appending import NewRows, append_and_load, append_in_transaction
 from .batch import Batch
 from .postgres_access import LibpqConfiguration, check_rights, refusal
 from .postgres_views import PostgresViews
@@ -89,19 +90,7 @@ class Postgres(Adapter):
     def load(self, pipeline: dlt.Pipeline, batch: Batch, inventory: Inventory) -> None:
         """As in `Adapter`: what is new is copied."""
         new = NewRows(inventory, self.capabilities)
-
-        def append(lock: DatasetLock) -> bool:
-            with transaction(pipeline, inventory) as client:
-                if new.any_is_known(client.sql_client):
-                    return False
-                lock.check()
-                for name, tables in new.tables.items():
-                    for table in tables:
-                        postgres_copy.copy(client.sql_client, name, table)
-                new.insert_few(client.sql_client)
-                client.complete_load(new.load_id)
-            return True
-
+        append = partial(append_in_transaction, pipeline, inventory, new, postgres_copy.copy)
         append_and_load(self, pipeline, batch, inventory, new, append)
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
