@@ -69,7 +69,7 @@ orchestrators:
 
 sweep: $(VENV)/installed
 	SWEEP=1 EXACTNESS_EXAMPLES=45 EXACTNESS_STEPS=40 $(BIN)/pytest -rP --numprocesses 2 --dist worksteal \
-	  tests/cloudflare_oauth tests/cloudflare_oauth_pipeline/run/test_summary.py \
+	  tests/benchmarks tests/cloudflare_oauth tests/cloudflare_oauth_pipeline/run/test_summary.py \
 	  tests/cloudflare_oauth_pipeline/run/test_exactness.py \
 	  tests/cloudflare_oauth_pipeline/run/test_crash_safety.py \
 	  tests/cloudflare_oauth_pipeline/run/test_overlapping_syncs.py \

@@ -6,6 +6,7 @@
 * `rest_api`, `sdk`, `floor`: contenders, each a program of its own.
 * `contenders`: how every contender is started.
 * `measurement`: wall time, CPU time and peak memory of a process.
+* `datasets`: empty datasets of each destination.
 * `rows`: counts the rows that a contender loaded.
 * `rounds`: runs every contender in turn, several times, and checks that it loaded everything.
 * `report`: the results as a table and as JSON.

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from . import report
-from .contenders import CONTENDERS
+from .contenders import DESTINATIONS, contenders
 from .errors import BenchmarkError
 from .rounds import run_rounds
 from .server_process import Scenario
@@ -25,23 +25,29 @@ def main() -> None:
         quota_limit=limit,
         quota_seconds=seconds,
     )
-    contenders = [contender for contender in CONTENDERS if not given.only or contender.name in given.only]
+    destination = given.destination
+    chosen = [one for one in contenders(destination) if not given.only or one.name in given.only]
     progress = Console(stderr=True)
     try:
-        results = run_rounds(scenario, contenders, rounds=given.rounds, report_progress=progress.print)
+        results = run_rounds(
+            scenario, chosen, destination=destination, rounds=given.rounds, report_progress=progress.print
+        )
     except BenchmarkError as error:
         sys.exit(f"error: {error}")
     console = Console()
-    console.print(report.title(scenario, results), highlight=False)
+    console.print(report.title(destination, scenario, results), highlight=False)
     console.print(report.table(scenario, results))
     if given.json:
-        given.json.write_text(json.dumps(report.as_json(scenario, results), indent=2) + "\n")
+        given.json.write_text(json.dumps(report.as_json(destination, scenario, results), indent=2) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
-    names = [contender.name for contender in CONTENDERS]
+    names = list(dict.fromkeys(one.name for destination in DESTINATIONS for one in contenders(destination)))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Time a sync against other ways to load the same tables."
+    )
+    parser.add_argument(
+        "--destination", choices=DESTINATIONS, default="duckdb", help="where to load; default duckdb"
     )
     parser.add_argument(
         "--accounts", type=_count, default=20, metavar="N", help="accounts served; default 20"
@@ -60,7 +66,10 @@ def _arguments() -> argparse.Namespace:
         "--quota", type=_quota, metavar="LIMIT/SECONDS", help="rate limit that the server enforces"
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the results as JSON")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.only and not set(given.only) & {one.name for one in contenders(given.destination)}:
+        parser.error(f"none of {', '.join(given.only)} loads into {given.destination}")
+    return given
 
 
 def _count(text: str) -> int:

@@ -3,7 +3,6 @@
 It creates the same tables of clients as a sync, but compares, checks and logs nothing.
 """
 
-import argparse
 import asyncio
 import math
 import os
@@ -34,13 +33,10 @@ _CLIENT_COLUMNS = ", ".join(
 
 
 def main() -> None:
-    """Load everything into a DuckDB file."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.floor")
-    parser.add_argument("--db", type=Path, required=True)
-    given = parser.parse_args()
+    """Load everything into the DuckDB file that dlt's variable names."""
     with tempfile.TemporaryDirectory(prefix="floor-") as folder:
         asyncio.run(_download(Path(folder)))
-        with duckdb.connect(given.db) as connection:
+        with duckdb.connect(os.environ["DESTINATION__DUCKDB__CREDENTIALS"]) as connection:
             connection.begin()
             _make_tables(connection, Path(folder))
             connection.commit()

@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.table import Table
 
-from .contenders import FLOOR
 from .rounds import Result
 from .server_process import Scenario
 
@@ -20,18 +19,17 @@ def table(scenario: Scenario, results: Sequence[Result]) -> Table:
     made = Table()
     made.add_column("contender")
     limit = scenario.quota_limit
-    columns = ["wall s", "CPU s", "peak MB", "of floor", "requests"]
+    columns = ["wall s", "CPU s", "peak MB", f"of {results[-1].contender.name}", "requests"]
     if limit is not None:
         columns += ["violations", "quota used"]
     for column in columns:
         made.add_column(column, justify="right")
     for result in results:
-        ratio = ratio_to_floor(result, results)
         cells = [
             f"{result.wall_seconds:.2f}",
             f"{result.cpu_seconds:.2f}",
             f"{result.peak_mb:.0f}",
-            "" if ratio is None else f"{ratio:.2f} x",
+            f"{result.wall_seconds / results[-1].wall_seconds:.2f} x",
             f"{result.requests}",
         ]
         if limit is not None:
@@ -41,19 +39,13 @@ def table(scenario: Scenario, results: Sequence[Result]) -> Table:
     return made
 
 
-def ratio_to_floor(result: Result, results: Sequence[Result]) -> float | None:
-    """Wall seconds as a multiple of the floor's; None if the floor was not run."""
-    for other in results:
-        if other.contender is FLOOR:
-            return result.wall_seconds / other.wall_seconds
-    return None
-
-
-def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
+def as_json(destination: str, scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
     """Everything: scenario, machine, versions, and every single run of every contender."""
     limit = scenario.quota_limit
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "destination": destination,
+        "compared_with": results[-1].contender.name,
         "scenario": asdict(scenario),
         "machine": {
             "cpus": os.cpu_count(),
@@ -69,7 +61,7 @@ def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
                 "wall_seconds": result.wall_seconds,
                 "cpu_seconds": result.cpu_seconds,
                 "peak_mb": result.peak_mb,
-                "ratio_to_floor": ratio_to_floor(result, results),
+                "ratio": result.wall_seconds / results[-1].wall_seconds,
                 "requests": result.requests,
                 "violations": result.violations,
                 "quota_used": None if limit is None else result.quota_used(limit),
@@ -89,11 +81,12 @@ def as_json(scenario: Scenario, results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def title(scenario: Scenario, results: Sequence[Result]) -> str:
-    """One line with the scenario, the number of rounds and the number of CPUs."""
+def title(destination: str, scenario: Scenario, results: Sequence[Result]) -> str:
+    """One line with the destination, the scenario, the number of rounds and the number of CPUs."""
     rows = sum(results[0].runs[0].stats.rows.values())
     parts = [
-        f"{scenario.accounts:,} accounts of {scenario.clients_per_account:,} clients: {rows:,} rows",
+        f"{destination}: {scenario.accounts:,} accounts of {scenario.clients_per_account:,} clients",
+        f"{rows:,} rows",
         f"{scenario.latency_ms:g} ms latency",
         f"{len(results[0].runs)} rounds",
         f"{os.cpu_count()} CPUs",

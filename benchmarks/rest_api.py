@@ -5,25 +5,29 @@ The API reports no number of pages for clients, so every listing of clients ends
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import RESTAPIConfig
 
+FORMATS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "csv": {"loader_file_format": "csv"},
+    "parquet": {"loader_file_format": "parquet"},
+    "delta": {"loader_file_format": "parquet", "table_format": "delta"},
+}
+
 
 def main() -> None:
-    """Load everything into a DuckDB file."""
+    """Load everything into the destination that dlt's variables describe."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rest_api")
-    parser.add_argument("--db", type=Path, required=True)
-    parser.add_argument("--file-format", choices=["parquet"])
+    parser.add_argument("--destination", required=True)
+    parser.add_argument("--format", choices=FORMATS, default="default")
     given = parser.parse_args()
-    pipeline = dlt.pipeline(
-        "rest_api", destination=dlt.destinations.duckdb(str(given.db)), dataset_name="cloudflare"
-    )
+    pipeline = dlt.pipeline("rest_api", destination=given.destination, dataset_name="cloudflare")
     source = rest_api_source(_config(os.environ["CLOUDFLARE_BASE_URL"], os.environ["CLOUDFLARE_API_TOKEN"]))
-    pipeline.run(source, loader_file_format=given.file_format)
+    pipeline.run(source, **FORMATS[given.format])
 
 
 def _config(base_url: str, token: str) -> RESTAPIConfig:

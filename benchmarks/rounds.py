@@ -1,14 +1,15 @@
-"""Runs every contender in turn, several times, each on a fresh database, and checks what it loaded."""
+"""Runs every contender in turn, several times, each on a fresh dataset, and checks what it loaded."""
 
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from .contenders import SYNC_FIRST, Contender, environment
+from tests.support.warehouses import Warehouse
+
+from .contenders import Contender, environment, first_sync
+from .datasets import empty_datasets, provide_extensions
 from .errors import BenchmarkError
 from .measurement import Measurement, measured
 from .rows import rows_of
@@ -57,7 +58,7 @@ class Result:
 
     def quota_used(self, limit: int) -> float | None:
         """The share of the rate limit used in completed windows; None if no window was completed."""
-        windows = [requests for run in self.runs for requests in run.stats.windows[:-1]]
+        windows = [requests for run in self.runs for requests in run.stats.windows]
         return sum(windows) / len(windows) / limit if windows else None
 
 
@@ -65,6 +66,7 @@ def run_rounds(
     scenario: Scenario,
     contenders: Sequence[Contender],
     *,
+    destination: str = "duckdb",
     rounds: int,
     report_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
@@ -74,40 +76,49 @@ def run_rounds(
         BenchmarkError: a contender failed, or its tables do not hold as many rows as the server has.
     """
     results = [Result(contender) for contender in contenders]
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name, serving(scenario) as server:
-        synced = Path(name) / "synced.duckdb"
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmarks-") as name,
+        serving(scenario) as server,
+        empty_datasets(destination) as empty,
+    ):
+        base = Path(name)
+        synced: Warehouse | None = None
         if any(contender.starts_synced for contender in contenders):
             report_progress("first sync, for the contenders that start with one")
-            with _database(synced) as db:
-                _run(SYNC_FIRST, server, db)
-                shutil.copyfile(db, synced)
+            synced = empty(_folder(base, "synced"))
+            _run(first_sync(destination), server, synced, base / "synced")
         for number in range(1, rounds + 1):
             for result in results:
-                report_progress(f"round {number} of {rounds}: {result.contender.name}")
-                with _database(synced if result.contender.starts_synced else None) as db:
-                    result.runs.append(_run(result.contender, server, db))
+                contender = result.contender
+                report_progress(f"round {number} of {rounds}: {contender.name}")
+                folder = _folder(base, f"{contender.name}-{number}")
+                if contender.starts_synced:
+                    assert synced is not None  # noqa: S101 - it is wanted above
+                    warehouse = synced.copied(f"{folder.name}-copy")
+                else:
+                    warehouse = empty(folder)
+                result.runs.append(_run(contender, server, warehouse, folder))
     return results
 
 
-@contextmanager
-def _database(content: Path | None) -> Iterator[Path]:
-    """The path of a database in a temporary folder of its own: new, or a copy of `content`."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        db = Path(folder) / "clients.duckdb"
-        if content is not None and content.exists():
-            shutil.copyfile(content, db)
-        yield db
+def _folder(base: Path, name: str) -> Path:
+    """A new folder; it is the home of a contender."""
+    folder = base / name
+    folder.mkdir()
+    return folder
 
 
-def _run(contender: Contender, server: ServerProcess, db: Path) -> Run:
+def _run(contender: Contender, server: ServerProcess, warehouse: Warehouse, folder: Path) -> Run:
+    if warehouse.destination == "ducklake":
+        provide_extensions(folder)
     server.reset_counts()
     measurement = measured(
-        contender.command(db),
-        environment=environment(contender, server.base_url, db.parent),
-        folder=db.parent,
+        contender.command,
+        environment={**environment(contender, server.base_url, folder), **warehouse.environment},
+        folder=folder,
     )
     stats = server.stats()
-    loaded = rows_of(db)
+    loaded = rows_of(warehouse)
     if loaded != stats.rows:
         raise BenchmarkError(f"{contender.name} loaded {loaded}; the server has {stats.rows}")
     return Run(measurement, stats)

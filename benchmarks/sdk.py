@@ -3,9 +3,7 @@
 The SDK's `oauth_clients.list` reads a single page, so the loop requests pages until one is not full.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -16,13 +14,8 @@ PER_PAGE = 50
 
 
 def main() -> None:
-    """Load everything into a DuckDB file."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sdk")
-    parser.add_argument("--db", type=Path, required=True)
-    given = parser.parse_args()
-    pipeline = dlt.pipeline(
-        "sdk", destination=dlt.destinations.duckdb(str(given.db)), dataset_name="cloudflare"
-    )
+    """Load everything into the DuckDB file that dlt's variables name."""
+    pipeline = dlt.pipeline("sdk", destination="duckdb", dataset_name="cloudflare")
     # The SDK itself reads CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN.
     with Cloudflare() as cloudflare:
         pipeline.run(_inventory(cloudflare), loader_file_format="parquet")

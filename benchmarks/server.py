@@ -19,6 +19,7 @@ from .organisation import BASE_PATH, DEFAULT_PER_PAGE, MAX_PER_PAGE, Organisatio
 
 _REASONS = {200: b"OK", 404: b"Not Found", 429: b"Too Many Requests"}
 _CLIENTS_PATH = re.compile(rf"{BASE_PATH}/accounts/([0-9a-f]{{32}})/oauth_clients")
+_AUTHORIZATION = re.compile(rb"(?i)\r\nauthorization: *([^\r]+)")
 _NO_ROUTE = {"success": False, "errors": [{"code": 7003, "message": "No such route"}], "result": None}
 _RATE_LIMITED = {"success": False, "errors": [{"code": 971, "message": "Rate limited"}], "result": None}
 
@@ -31,15 +32,15 @@ class Api:
         self._new_rate_limit = new_rate_limit
         self._reset_counts()
 
-    def respond(self, method: str, target: str) -> bytes:
-        """The whole response, status line and headers included."""
+    def respond(self, method: str, target: str, token: bytes) -> bytes:
+        """The whole response, status line and headers included; each token has a quota of its own."""
         path, _, query = target.partition("?")
         if path == "/stats":
             if method == "DELETE":
                 self._reset_counts()
             return _response(200, b"", self._stats())
         self._requests += 1
-        allowance = self._rate_limit.spend()
+        allowance = self._rate_limits.setdefault(token, self._new_rate_limit()).spend()
         lines = "".join(f"{name}: {value}\r\n" for name, value in allowance.headers.items()).encode()
         if allowance.retry_after_seconds is not None:
             return _response(429, lines, json.dumps(_RATE_LIMITED).encode())
@@ -50,7 +51,7 @@ class Api:
 
     def _reset_counts(self) -> None:
         self._requests = 0
-        self._rate_limit = self._new_rate_limit()
+        self._rate_limits: dict[bytes, RateLimit] = {}
 
     def _body(self, path: str, query: str) -> bytes | None:
         if path == f"{BASE_PATH}/oauth/scopes":
@@ -64,10 +65,11 @@ class Api:
         return self._organisation.oauth_clients(listing[1], page, per_page) if listing else None
 
     def _stats(self) -> bytes:
+        limits = self._rate_limits.values()
         stats = {
             "requests": self._requests,
-            "violations": len(self._rate_limit.violations),
-            "windows": self._rate_limit.windows,
+            "violations": sum(len(limit.violations) for limit in limits),
+            "windows": [requests for limit in limits for requests in limit.windows[:-1]],
             "rows": self._organisation.rows,
         }
         return json.dumps(stats).encode()
@@ -94,14 +96,15 @@ class Connection(asyncio.Protocol):
             head, _, self._received = self._received.partition(b"\r\n\r\n")
             method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
             is_last = b"connection: close" in head.lower()
+            token = _AUTHORIZATION.search(head)
+            request = (method, target, token[1] if token else b"", is_last)
             if self._latency_seconds:
-                loop = asyncio.get_running_loop()
-                loop.call_later(self._latency_seconds, self._respond, method, target, is_last)
+                asyncio.get_running_loop().call_later(self._latency_seconds, self._respond, *request)
             else:
-                self._respond(method, target, is_last)
+                self._respond(*request)
 
-    def _respond(self, method: str, target: str, is_last: bool) -> None:
-        self._transport.write(self._api.respond(method, target))
+    def _respond(self, method: str, target: str, token: bytes, is_last: bool) -> None:
+        self._transport.write(self._api.respond(method, target, token))
         if is_last:
             self._transport.close()
 

@@ -26,7 +26,13 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Stats:
-    """What the server has counted; `rows` is the number of rows to load, by table."""
+    """What the server has counted.
+
+    Attributes:
+        violations: requests beyond the quota of their token.
+        windows: the requests in each completed window of the quota, of all tokens.
+        rows: the number of rows to load, by table.
+    """
 
     requests: int
     violations: int

@@ -1,8 +1,8 @@
-"""A benchmark contender that creates an empty database: `python -m tests.support.loads_nothing --db PATH`."""
+"""A benchmark contender that creates an empty database: `python -m tests.support.loads_nothing`."""
 
-import sys
+import os
 
 import duckdb
 
 if __name__ == "__main__":
-    duckdb.connect(sys.argv[2]).close()
+    duckdb.connect(os.environ["DESTINATION__DUCKDB__CREDENTIALS"]).close()

