@@ -339,9 +339,10 @@ def test_an_unreachable_storage_is_one_sentence(
 
     done = run("sync", "--destination", "filesystem")
 
-    assert done.exit_code != 0
+    assert done.exit_code == 1
     assert "Traceback" not in done.stderr
     assert "127.0.0.1:1" in done.stderr
+    assert not api.requests
 
 
 @pytest.mark.scale
