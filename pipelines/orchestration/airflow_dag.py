@@ -20,15 +20,16 @@ DATASET = os.environ.get("CLOUDFLARE_OAUTH_DATASET", "cloudflare")
 
 def settings_of(token: str) -> cloudflare.SyncSettings:
     """The credentials of a token, looked up where they are used, so that Airflow never stores them."""
+    if not (api_token := os.environ[PREFIX + token.upper()].strip()):
+        raise ValueError(f"{PREFIX}{token.upper()} is empty: set it to a token, or unset it")
     base_url = os.environ.get(f"CLOUDFLARE_BASE_URL_{token.upper()}")
-    return cloudflare.SyncSettings(api_token=os.environ[PREFIX + token.upper()], base_url=base_url)
+    return cloudflare.SyncSettings(api_token=api_token, base_url=base_url)
 
 
 @task
 def discover() -> dict[str, Any]:
     """The accounts that each token sees; None for a token that cannot list them."""
-    names = [name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)]
-    found: dict[str, Any] = dict.fromkeys(names)
+    found = dict.fromkeys(name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX))
     for token in found:
         try:
             found[token] = [account.as_json() for account in cloudflare.list_accounts(settings_of(token))]
@@ -71,8 +72,7 @@ def report(found: dict[str, Any], shards: list[Any], results: Sequence[Any]) -> 
 @dag(schedule="@hourly", start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False, max_active_runs=1)
 def oauth_clients() -> None:
     """The inventory and change history of Cloudflare OAuth clients."""
-    found = discover()
-    shards = plan(found)
+    shards = plan(found := discover())
     report(found, shards, sync_shard.expand(document=shards))
 
 

@@ -17,15 +17,16 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=60)
 
 def settings_of(token: str) -> cloudflare.SyncSettings:
     """The credentials of a token, looked up where they are used, so that Dagster never stores them."""
+    if not (api_token := os.environ[PREFIX + token.upper()].strip()):
+        raise ValueError(f"{PREFIX}{token.upper()} is empty: set it to a token, or unset it")
     base_url = os.environ.get(f"CLOUDFLARE_BASE_URL_{token.upper()}")
-    return cloudflare.SyncSettings(api_token=os.environ[PREFIX + token.upper()], base_url=base_url)
+    return cloudflare.SyncSettings(api_token=api_token, base_url=base_url)
 
 
 @dg.op
 def discover(context: dg.OpExecutionContext) -> dict[str, object]:
     """The accounts that each token sees; None for a token that cannot list them."""
-    names = [name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)]
-    found: dict[str, object] = dict.fromkeys(names)
+    found = dict.fromkeys(name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX))
     for token in found:
         try:
             found[token] = [account.as_json() for account in cloudflare.list_accounts(settings_of(token))]
@@ -71,8 +72,7 @@ def report(context: dg.OpExecutionContext, found: dict[str, object], results: li
 @dg.graph_asset
 def oauth_clients() -> object:
     """The inventory and change history of Cloudflare OAuth clients."""
-    found = discover()
-    return report(found, plan(found).map(sync_shard).collect())
+    return report(found := discover(), plan(found).map(sync_shard).collect())
 
 
 hourly = dg.ScheduleDefinition("hourly", target=[oauth_clients], cron_schedule="@hourly")

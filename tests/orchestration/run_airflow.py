@@ -1,6 +1,6 @@
 """Runs the example for Airflow once, in a process of its own: `run_airflow [SHARD THAT FAILS]`.
 
-It exits with 0 if the run succeeded.
+One shard may be killed (`killed_shard`), and the process with it. It exits with 0 if the run succeeded.
 """
 
 import sys
@@ -10,6 +10,7 @@ from typing import Any
 from orchestration import airflow_dag as example
 
 import cloudflare_oauth_pipeline
+from tests.orchestration.killed_shard import kill_shard
 
 
 def break_sync(failing: str) -> None:
@@ -29,6 +30,7 @@ def break_sync(failing: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         break_sync(sys.argv[1])
+    kill_shard()
     dag = example.oauth_clients()
     dag.get_task("sync_shard").partial_kwargs["retry_delay"] = timedelta(0)
     sys.exit(dag.test().state != "success")

@@ -1,6 +1,7 @@
 """The example for Airflow, run by Airflow."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestration.two_tokens import TOKENS, A, B, C, D, TwoTokens, content_of_one_sync
+from tests.orchestration.killed_shard import MOMENTS, VARIABLE
+from tests.orchestration.two_tokens import (
+    TOKENS,
+    A,
+    B,
+    C,
+    D,
+    TwoTokens,
+    content_of_one_sync,
+    without_account_syncs,
+)
 from tests.support.warehouses import Postgres
 
 # Not by `importorskip`: importing Airflow makes a folder in the home.
@@ -101,3 +112,49 @@ def test_a_shard_that_fails_does_not_stop_the_others(both: TwoTokens, run: Run) 
     assert done.stdout.count("attempt to sync emea_1") == 3
     assert "Sync failed" in done.stdout
     assert A not in both.accounts() and D in both.accounts()
+
+
+@pytest.mark.parametrize(("shard", "stage", "nth"), MOMENTS)
+def test_a_run_killed_while_a_shard_is_written_can_be_repeated(
+    both: TwoTokens,
+    server: Postgres,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shard: str,
+    stage: str,
+    nth: int,
+) -> None:
+    """The next run makes the dataset, row for row, what one sync writes."""
+    attempts = tmp_path / "attempts"
+    monkeypatch.setenv(VARIABLE, f"{shard} {stage} {nth} 1 {attempts}")
+
+    killed = run()
+
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    assert attempts.exists()
+    assert both.accounts()[B] == 3
+    whole = without_account_syncs(content_of_one_sync(server, tmp_path, monkeypatch))
+    assert both.content() != whole
+
+    done = run()
+
+    assert done.returncode == 0, done.stdout
+    assert both.content() == whole
+
+
+def test_an_empty_token_fails_the_run_and_its_variable_is_named(
+    both: TwoTokens, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other token is used in its place; the other shards are loaded."""
+    both.let_any_token_pass("emea")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "ambient")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN_EMEA", "")
+
+    done = run()
+
+    assert done.returncode == 1, done.stdout
+    assert "tokens refused: emea" in done.stdout
+    assert "CLOUDFLARE_API_TOKEN_EMEA is empty" in done.stdout
+    assert not both.apis["emea"].requests
+    assert both.accounts() == {B: 3, C: 3, D: 3}

@@ -30,9 +30,22 @@ class TwoTokens:
         """The number of clients by account, as the dataset has them."""
         return dict(Counter(row["account_id"] for row in self.warehouse.rows("oauth_clients")))
 
+    def content(self) -> dict[str, Rows]:
+        """Return all tables except `account_syncs`, where a killed sync may have rows of its own."""
+        return without_account_syncs(self.warehouse.content())
+
     def revoke(self, token: str) -> None:
         """From now on its API refuses this token."""
         self.apis[token].behaviour.tokens.clear()
+
+    def let_any_token_pass(self, token: str) -> None:
+        """From now on the API of this token takes every token."""
+        self.apis[token].behaviour.tokens = None
+
+
+def without_account_syncs(content: dict[str, Rows]) -> dict[str, Rows]:
+    """All other tables."""
+    return {name: rows for name, rows in content.items() if name != "account_syncs"}
 
 
 def fill(api: FakeApi, accounts: tuple[str, ...]) -> None:
@@ -40,7 +53,11 @@ def fill(api: FakeApi, accounts: tuple[str, ...]) -> None:
     for account in accounts:
         api.organisation.add_account(account, name=f"Account {account[:4]}")
         for number in range(3):
-            api.organisation.add(account, client_id=f"{account[:4]}-{number}", scopes=["zone.read"])
+            # What is undeclared is not appended, but staged and merged by dlt.
+            undeclared = {"not_declared": ["x"]} if account == A else {}
+            api.organisation.add(
+                account, client_id=f"{account[:4]}-{number}", scopes=["zone.read"], **undeclared
+            )
 
 
 @contextmanager
