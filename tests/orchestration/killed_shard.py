@@ -2,8 +2,8 @@
 
     KILLED_SHARD="SHARD STAGE NTH TIMES FILE"
 
-`STAGE` and `NTH` are those of `tests.support.killed_sync`, counted in the sync of this shard. The first `TIMES`
-attempts die; `FILE` has a line for each.
+`STAGE` and `NTH` are those of `tests.support.killed_sync`, counted in the sync of this shard. The first
+`TIMES` attempts die; `FILE` has a line for each.
 """
 
 import os

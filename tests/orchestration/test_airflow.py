@@ -147,7 +147,7 @@ def test_an_empty_token_fails_the_run_and_its_variable_is_named(
     both: TwoTokens, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No other token is used in its place; the other shards are loaded."""
-    both.let_any_token_pass("emea")
+    both.replace_token("emea", "ambient")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "ambient")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN_EMEA", "")
 

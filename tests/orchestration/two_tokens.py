@@ -38,9 +38,9 @@ class TwoTokens:
         """From now on its API refuses this token."""
         self.apis[token].behaviour.tokens.clear()
 
-    def let_any_token_pass(self, token: str) -> None:
-        """From now on the API of this token takes every token."""
-        self.apis[token].behaviour.tokens = None
+    def replace_token(self, token: str, value: str) -> None:
+        """From now on its API accepts this value instead."""
+        self.apis[token].behaviour.tokens = {value}
 
 
 def without_account_syncs(content: dict[str, Rows]) -> dict[str, Rows]:
