@@ -61,8 +61,8 @@ class Warehouse(ABC):
     def content(self) -> dict[str, Rows]:
         """Return every row of every table except dlt's own, without the volatile columns."""
         return {
-            table: sorted(map(_comparable, self.rows(table)), key=repr)
-            for table in sorted(self.tables())
+            table: sorted(map(_comparable, rows), key=repr)
+            for table, rows in sorted(self.everything().items())
             if not table.startswith("_dlt")
         }
 
@@ -216,6 +216,7 @@ class DuckLake(Warehouse):
     """A lake in a folder: Parquet files, and a catalogue in SQLite beside them or in PostgreSQL."""
 
     destination = "ducklake"
+    secret = ""  # the statement with which DuckDB learns the credentials of the files
 
     def __init__(self, folder: Path, catalogue: Postgres | None = None) -> None:
         self.folder = folder
@@ -252,18 +253,28 @@ class DuckLake(Warehouse):
             cursor.execute(moved.format("%s").replace("UPDATE ", "UPDATE ducklake."), (f"{copy / 'files'}/",))
         return type(self)(copy, catalogue)
 
+    def everything(self) -> dict[str, Rows]:
+        tables = self.tables()
+        with self._attached() as connection:
+            return {table: _rows_of(connection.table(f"lake.{DATASET}.{table}")) for table in tables}
+
     def _query(self, query: str) -> Rows:
+        with self._attached() as connection:
+            return _rows_of(connection.sql(query))
+
+    @contextmanager
+    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect() as connection:
-            for name in ("ducklake", "sqlite_scanner", "postgres_scanner"):
+            for name in ("ducklake", "sqlite_scanner", "postgres_scanner", "httpfs"):
                 connection.execute(f"LOAD '{extension_file(name, duckdb.__version__)}'")
+            connection.execute(self.secret)
             uri = self.environment["DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG"]
             where, options = f"{self.folder / 'catalogue.sqlite'}", "META_TYPE 'sqlite'"
             if self.catalogue:
                 where, options = f"postgres:{uri}", "METADATA_SCHEMA 'ducklake'"
-            connection.execute(
-                f"ATTACH 'ducklake:{where}' AS lake (DATA_PATH '{self.folder / 'files'}', {options})"
-            )
-            return _rows_of(connection.sql(query))
+            files = self.environment["DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__BUCKET_URL"]
+            connection.execute(f"ATTACH 'ducklake:{where}' AS lake (DATA_PATH '{files}', {options})")
+            yield connection
 
 
 class DeltaOnS3(Warehouse):
@@ -326,6 +337,25 @@ class DeltaOnS3(Warehouse):
     def emptied(self, name: str) -> Self:
         """Return an empty folder of that name in the same bucket."""
         return type(self)(self.endpoint, f"{self.path.split('/')[0]}/{name}")
+
+
+class DuckLakeOnS3(DuckLake):
+    """A lake whose files are in a bucket; its catalogue is in PostgreSQL, or in SQLite in a folder."""
+
+    def __init__(self, bucket: DeltaOnS3, folder: Path, catalogue: Postgres | None = None) -> None:
+        super().__init__(folder, catalogue)
+        self.bucket = bucket
+        storage = "DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__"
+        for name, value in bucket.environment.items():
+            self.environment[name.replace("DESTINATION__FILESYSTEM__", storage)] = value
+        self.secret = (
+            "CREATE SECRET (TYPE s3, KEY_ID 'key', SECRET 'secret', REGION 'us-east-1', URL_STYLE 'path', "
+            f"USE_SSL false, ENDPOINT '{urlsplit(bucket.endpoint).netloc}')"
+        )
+
+    def copied(self, name: str) -> Self:
+        # The catalogue has the path of the bucket, from which two lakes cannot be told apart.
+        raise NotImplementedError
 
 
 @contextmanager

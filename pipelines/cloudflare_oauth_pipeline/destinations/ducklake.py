@@ -1,6 +1,7 @@
 """DuckLake: Parquet files, and a catalogue in PostgreSQL or SQLite that many may read and write."""
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -27,6 +28,33 @@ if TYPE_CHECKING:
 
 # How long another sync's load is waited for.
 LONGEST_WAIT_SECONDS = 600.0
+SETTINGS = "DESTINATION__DUCKLAKE__CREDENTIALS__"
+
+_KEYS = f"{SETTINGS}STORAGE__CREDENTIALS__AWS_ACCESS_KEY_ID and …__AWS_SECRET_ACCESS_KEY"
+# As DuckDB's extension says it; the file is a path of S3 or an address.
+_REFUSALS = (
+    (
+        r'DATA_PATH parameter "(?P<ours>.+?)" does not match existing data path in the catalog '
+        r'"(?P<file>.+?)"',
+        "they are in {file}, says its catalogue, and not in {ours}: correct "
+        f"{SETTINGS}STORAGE__BUCKET_URL, or take another catalogue",
+    ),
+    (
+        r"(?P<file>(?:s3|https?)://[^\s'\"]+).*HTTP (?:code )?40[013]\b",
+        "the storage does not let these credentials read or write {file}: correct "
+        f"{_KEYS}, or grant them s3:GetObject, s3:PutObject and s3:DeleteObject there",
+    ),
+    (
+        r"(?P<file>(?:s3|https?)://[^\s'\"]+).*HTTP (?:code )?404\b",
+        "there is no {file}, or no such bucket: create the bucket, correct "
+        f"{SETTINGS}STORAGE__BUCKET_URL, or restore the file that was removed",
+    ),
+    (
+        r"(?P<reason>[\w ]+) error for HTTP \w+ to '(?P<file>https?://[^/']+)",
+        "{file} does not answer ({reason}): see that it can be reached from here, or correct "
+        f"{SETTINGS}STORAGE__CREDENTIALS__ENDPOINT_URL and …__REGION_NAME",
+    ),
+)
 
 
 class DuckLake(Adapter):
@@ -78,7 +106,11 @@ class DuckLake(Adapter):
         return True
 
     def explain(self, error: BaseException) -> CloudflareOAuthError | None:
-        """As in `Adapter`: a catalogue that cannot be reached."""
+        """As in `Adapter`: a storage or a catalogue that refuses, or cannot be reached."""
+        # First: a storage that does not answer is told of in words that PostgreSQL has, too.
+        for pattern, told in _REFUSALS:
+            if found := re.search(pattern, str(error)):
+                return DestinationError(f"{self.target}: its files: {told.format(**found.groupdict())}")
         sentence = refusal(error)
         return DestinationError(f"{self.target}: its catalogue: {sentence}") if sentence else None
 

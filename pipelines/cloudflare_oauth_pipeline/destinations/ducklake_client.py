@@ -1,13 +1,18 @@
 """dlt's client for DuckLake, with one DuckDB a process, whose extensions come from wheels."""
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from dlt.common.configuration import configspec
+from dlt.common.configuration.exceptions import FieldLookupTraces, LookupTraces
+from dlt.common.configuration.specs import AwsCredentials, AwsCredentialsWithoutDefaults
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
+from dlt.common.storages.configuration import FileSystemCredentials
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.impl.ducklake.configuration import DuckLakeClientConfiguration, DuckLakeCredentials
 from dlt.destinations.impl.ducklake.ducklake import DuckLakeClient
@@ -18,14 +23,14 @@ from dlt.destinations.impl.postgres.factory import postgres
 from cloudflare_oauth import ConfigurationError
 
 from .duckdb_literals import LiteralValues
-from .ducklake import extension_file
+from .ducklake import SETTINGS, extension_file
 
 if TYPE_CHECKING:
     from .postgres_locks import BoundedSqlClient
 
 _SCANNERS = {"postgres": "postgres_scanner", "postgresql": "postgres_scanner", "sqlite": "sqlite_scanner"}
-# dlt's own protocols of object stores that DuckDB's extension reads.
-_OBJECT_STORES = ("s3", "gs", "gcs", "r2")
+# Any S3 takes it if it asks for none; AWS needs the bucket's own.
+_ANY_REGION = "us-east-1"
 
 
 @configspec(init=False)
@@ -37,11 +42,26 @@ class LakeCredentials(DuckLakeCredentials):
         lake = f"{self.catalog_location()} {self.storage_url}"
         return f":memory:lake_{hashlib.blake2b(lake.encode(), digest_size=8).hexdigest()}"
 
+    def on_partial(self) -> None:
+        """As in dlt.
+
+        Raises:
+            ConfigurationError: there are no credentials of the bucket.
+        """
+        super().on_partial()
+        if self.is_partial() and "AwsCredentials" in _missing_in(getattr(self.__exception__, "traces", {})):
+            raise ConfigurationError(
+                "the destination ducklake has no credentials of the bucket with its files: set "
+                f"{SETTINGS}STORAGE__CREDENTIALS__AWS_ACCESS_KEY_ID and …__AWS_SECRET_ACCESS_KEY, or give "
+                "this machine a profile or role of AWS."
+            )
+
     def on_resolved(self) -> None:
         """As in dlt.
 
         Raises:
-            ConfigurationError: the catalogue is of a kind that cannot be shared, or an extension is missing.
+            ConfigurationError: the catalogue is of a kind that cannot be shared, the files are in a storage
+                that is not supported here, or an extension is missing.
         """
         super().on_resolved()
         kind = self.catalog.drivername
@@ -54,7 +74,8 @@ class LakeCredentials(DuckLakeCredentials):
                 "SQLite (DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG=postgres://… or sqlite:///….sqlite)."
             )
         wanted = ["ducklake", _SCANNERS[kind]]
-        if self.storage.protocol in _OBJECT_STORES:
+        if not self.storage.is_local_filesystem:
+            self._check_bucket()
             wanted.append("httpfs")
         files = {name: extension_file(name, duckdb.__version__) for name in wanted}
         if missing := [name for name, file in files.items() if file is None]:
@@ -64,6 +85,28 @@ class LakeCredentials(DuckLakeCredentials):
                 "'cloudflare-oauth-clients[ducklake]', which also installs the DuckDB that fits."
             )
         self.extensions = ["'{}'".format(str(file).replace("'", "''")) for file in files.values()]
+
+    def _check_bucket(self) -> None:
+        credentials = self.storage.credentials
+        if self.storage.protocol != "s3" or not isinstance(credentials, AwsCredentials):
+            raise ConfigurationError(
+                f"the destination ducklake: its files are in {self.storage.protocol}://, which is not supported "
+                f"here: set {SETTINGS}STORAGE__BUCKET_URL to a folder or s3://… (R2, Google's and other "
+                "storages that speak S3 also need …STORAGE__CREDENTIALS__ENDPOINT_URL)."
+            )
+        if not (credentials.region_name or credentials.endpoint_url):
+            raise ConfigurationError(
+                "the destination ducklake does not know the region of the bucket with its files: set "
+                f"{SETTINGS}STORAGE__CREDENTIALS__REGION_NAME, or …__ENDPOINT_URL if it is not at AWS."
+            )
+
+
+def _missing_in(traces: FieldLookupTraces) -> Iterator[str]:
+    """The names of dlt's specs in which a value is missing, however deep."""
+    for trace in itertools.chain.from_iterable(traces.values()):
+        if isinstance(trace, LookupTraces):
+            yield trace.spec_name
+            yield from _missing_in(trace.traces)
 
 
 @configspec
@@ -80,12 +123,38 @@ class LakeSqlClient(DuckLakeSqlClient, LiteralValues):
         super().__init__(*args, **kwargs)
         self._global_config |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
+    def create_secret(
+        self,
+        scope: str,
+        credentials: FileSystemCredentials,
+        secret_name: str | None = None,
+        persist_secrets: bool = False,
+    ) -> None:
+        """As in dlt, whatever characters a key has, and without DuckDB's extension for AWS.
+
+        That would look up the keys of the machine; here dlt does, for every connection again.
+        """
+        if isinstance(credentials, AwsCredentials):
+            credentials = _written_out(credentials)
+        super().create_secret(scope, credentials, secret_name, persist_secrets)
+
     def close_connection(self) -> None:
         if self._conn:
             # What was not committed is not wanted.
             with suppress(duckdb.Error):
                 self._conn.execute("ROLLBACK")
         super(DuckLakeSqlClient, self).close_connection()
+
+
+def _written_out(credentials: AwsCredentials) -> AwsCredentialsWithoutDefaults:
+    """The credentials as they hold now; dlt writes them between quotes, into a statement, as they are."""
+    values = credentials.to_session_credentials() | {
+        "region_name": credentials.region_name or _ANY_REGION,
+        "endpoint_url": credentials.endpoint_url,
+        "s3_url_style": credentials.s3_url_style,
+    }
+    quoted = {name: value and value.replace("'", "''") for name, value in values.items()}
+    return AwsCredentialsWithoutDefaults(**quoted)  # type: ignore[arg-type]
 
 
 class LakeClient(DuckLakeClient):
