@@ -90,9 +90,9 @@ class LakeCredentials(DuckLakeCredentials):
         credentials = self.storage.credentials
         if self.storage.protocol != "s3" or not isinstance(credentials, AwsCredentials):
             raise ConfigurationError(
-                f"the destination ducklake: its files are in {self.storage.protocol}://, which is not supported "
-                f"here: set {SETTINGS}STORAGE__BUCKET_URL to a folder or s3://… (R2, Google's and other "
-                "storages that speak S3 also need …STORAGE__CREDENTIALS__ENDPOINT_URL)."
+                f"the destination ducklake: its files are in {self.storage.protocol}://, which is not "
+                f"supported here: set {SETTINGS}STORAGE__BUCKET_URL to a folder or s3://… (R2, Google's "
+                "and other storages that speak S3 also need …STORAGE__CREDENTIALS__ENDPOINT_URL)."
             )
         if not (credentials.region_name or credentials.endpoint_url):
             raise ConfigurationError(

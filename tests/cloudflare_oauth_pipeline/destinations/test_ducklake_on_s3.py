@@ -290,4 +290,4 @@ def test_other_ways_to_give_credentials(
 
     assert done.exit_code == 0, done.stderr
     assert any("/oauth_clients/" in file for file in files_of(in_sqlite))
-    assert len(in_sqlite.rows("oauth_clients")) == 25
+    assert len(in_sqlite.content()["oauth_clients"]) == 25
