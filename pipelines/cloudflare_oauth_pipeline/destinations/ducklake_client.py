@@ -123,20 +123,13 @@ class LakeSqlClient(DuckLakeSqlClient, LiteralValues):
         super().__init__(*args, **kwargs)
         self._global_config |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
-    def create_secret(
-        self,
-        scope: str,
-        credentials: FileSystemCredentials,
-        secret_name: str | None = None,
-        persist_secrets: bool = False,
-    ) -> None:
+    def create_secret(self, scope: str, credentials: FileSystemCredentials, *args: Any, **kwargs: Any) -> Any:
         """As in dlt, whatever characters a key has, and without DuckDB's extension for AWS.
 
         That would look up the keys of the machine; here dlt does, for every connection again.
         """
-        if isinstance(credentials, AwsCredentials):
-            credentials = _written_out(credentials)
-        super().create_secret(scope, credentials, secret_name, persist_secrets)
+        written: Any = _written_out(credentials) if isinstance(credentials, AwsCredentials) else credentials
+        return super().create_secret(scope, written, *args, **kwargs)
 
     def close_connection(self) -> None:
         if self._conn:
