@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -26,7 +27,16 @@ from cloudflare_oauth_pipeline.run.summary import Summary
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.client_settings import LIMITS, Get, List, settings_for
 from tests.support.commands import Done, Run
-from tests.support.warehouses import Delta, DuckDB, DuckLake, Postgres, Sync, Warehouse, postgres_server
+from tests.support.warehouses import (
+    LAKES,
+    Delta,
+    DuckDB,
+    DuckLake,
+    Postgres,
+    Sync,
+    Warehouse,
+    postgres_server,
+)
 
 pytest_plugins = ["tests.support.pages"]
 
@@ -188,22 +198,17 @@ def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
     return server.emptied(folder.name)
 
 
-# A catalogue in SQLite takes the same way, but for the lock.
-LAKES = [
-    pytest.param(name, marks=pytest.mark.scale)
-    for name in ("ducklake in postgres", *(["ducklake"] if "SWEEP" in os.environ else []))
-]
+def _slow(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.scale) for name in names]
 
 
-@pytest.fixture(params=["postgres", "filesystem", *LAKES])
+@pytest.fixture(params=["postgres", "filesystem", *_slow(*LAKES)])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations but DuckDB in turn, empty."""
     return _warehouse(request, tmp_path)
 
 
-@pytest.fixture(
-    params=["duckdb", *(pytest.param(name, marks=pytest.mark.scale) for name in ("postgres", "filesystem"))]
-)
+@pytest.fixture(params=["duckdb", *_slow("postgres", "filesystem", *LAKES)])
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations in turn, empty."""
     return _warehouse(request, tmp_path)

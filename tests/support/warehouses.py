@@ -1,6 +1,7 @@
 """Real destinations for tests; their content is read back with their own libraries, not with dlt."""
 
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -33,6 +34,9 @@ VOLATILE |= {"_dlt_id", "_dlt_load_id", "_dlt_root_id", "_dlt_parent_id"}
 VOLATILE |= {"requests"}
 DOCUMENTS = ("changed_fields", "document_before", "document_after")
 
+# What tests call the lakes. A catalogue in SQLite takes the same way as one in PostgreSQL, but for the lock.
+LAKES = ["ducklake in postgres", *(["ducklake"] if "SWEEP" in os.environ else [])]
+
 Rows = list[dict[str, Any]]
 
 
@@ -57,6 +61,10 @@ class Warehouse(ABC):
     @abstractmethod
     def copied(self, name: str) -> Self:
         """Return a copy of that name with the same content."""
+
+    @abstractmethod
+    def emptied(self, name: str) -> Self:
+        """Return an empty warehouse of that name beside this one."""
 
     def content(self) -> dict[str, Rows]:
         """Return every row of every table except dlt's own, without the volatile columns."""
@@ -106,6 +114,9 @@ class DuckDB(Warehouse):
         copy = self.file.with_name(name)
         shutil.copy(self.file, copy)
         return type(self)(copy)
+
+    def emptied(self, name: str) -> Self:
+        return type(self)(self.file.with_name(name))
 
     def _query(self, query: str) -> Rows:
         with duckdb.connect(str(self.file), read_only=True) as connection:
@@ -207,9 +218,13 @@ class Delta(Warehouse):
         return rows
 
     def copied(self, name: str) -> Self:
-        copy = self.folder.with_name(name)
-        shutil.copytree(self.folder, copy)
-        return type(self)(copy)
+        copy = self.emptied(name)
+        shutil.copytree(self.folder, copy.folder)
+        return copy
+
+    def emptied(self, name: str) -> Self:
+        """Return a folder of that name that is not there yet."""
+        return type(self)(self.folder.with_name(name))
 
 
 class DuckLake(Warehouse):
@@ -243,12 +258,13 @@ class DuckLake(Warehouse):
     def copied(self, name: str) -> Self:
         copy = self.folder.with_name(name)
         shutil.copytree(self.folder, copy)
+        # The catalogue says where the files are.
         moved = "UPDATE ducklake_metadata SET value = {} WHERE key = 'data_path'"
         if self.catalogue is None:
             with closing(sqlite3.connect(copy / "catalogue.sqlite")) as connection, connection:
                 connection.execute(moved.format("?"), (f"{copy / 'files'}/",))
             return type(self)(copy)
-        catalogue = self.catalogue.copied(name)
+        catalogue = self.catalogue.copied(f"{name}-catalogue")
         with closing(psycopg2.connect(catalogue.uri)) as session, session, session.cursor() as cursor:
             cursor.execute(moved.format("%s").replace("UPDATE ", "UPDATE ducklake."), (f"{copy / 'files'}/",))
         return type(self)(copy, catalogue)
@@ -257,6 +273,11 @@ class DuckLake(Warehouse):
         tables = self.tables()
         with self._attached() as connection:
             return {table: _rows_of(connection.table(f"lake.{DATASET}.{table}")) for table in tables}
+
+    def emptied(self, name: str) -> Self:
+        """Create an empty folder of that name, and an empty database for a catalogue in PostgreSQL."""
+        catalogue = self.catalogue and self.catalogue.emptied(f"{name}-catalogue")
+        return type(self)(self.folder.with_name(name), catalogue)
 
     def _query(self, query: str) -> Rows:
         with self._attached() as connection:

@@ -148,7 +148,7 @@ def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, stage
 def test_the_next_sync_repairs_a_killed_first_one(world: World, stage: str, nth: int) -> None:
     """As above, where the tables are appended to one by one."""
     undisturbed = world.of_a_first_sync
-    warehouse = world.emptied(f"first-{stage}-{nth}")
+    warehouse = world.warehouse.emptied(f"first-{stage}-{nth}")
     assert isinstance(warehouse, DeltaOnS3)
 
     assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL

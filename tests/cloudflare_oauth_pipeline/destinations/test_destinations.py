@@ -15,7 +15,7 @@ from cloudflare_oauth import Limits
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import error
 from tests.support.commands import TESTS_ON_PATH, Run
-from tests.support.warehouses import Delta, DeltaOnS3, DuckDB, Postgres, Sync, Warehouse
+from tests.support.warehouses import LAKES, Delta, DuckDB, DuckLake, Sync, Warehouse
 
 KILLED_SYNC = ("-m", "tests.support.killed_sync")
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
@@ -119,7 +119,8 @@ def test_the_change_log_can_be_read_back(
 
 
 # The number of load jobs of the second sync; a test below checks it.
-JOBS = {"postgres": 10, "filesystem": 7}
+JOBS = {"postgres": 10, "filesystem": 7, "ducklake": 10}
+WORLDS = ["postgres", "filesystem", *LAKES]
 
 
 class World:
@@ -136,17 +137,10 @@ class World:
         self.sync(undisturbed)
         self.undisturbed = self.content(undisturbed)
 
-    def emptied(self, name: str) -> Warehouse:
-        """Return an empty warehouse of that name."""
-        if isinstance(self.warehouse, Postgres | DeltaOnS3):
-            return self.warehouse.emptied(name)
-        assert isinstance(self.warehouse, Delta)
-        return Delta(self.warehouse.folder.with_name(name))
-
     @cached_property
     def of_a_first_sync(self) -> dict[str, Any]:
         """The content after an undisturbed first sync of the organisation as it is now."""
-        warehouse = self.emptied("first")
+        warehouse = self.warehouse.emptied("first")
         self.sync(warehouse)
         return self.content(warehouse)
 
@@ -180,9 +174,17 @@ class World:
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
-    warehouse: Warehouse = Delta(folder / "before")
-    if request.param == "postgres":
-        warehouse = request.getfixturevalue("server").emptied("before")
+    warehouse: Warehouse
+    match request.param:
+        case "postgres":
+            warehouse = request.getfixturevalue("server").emptied("before")
+        case "filesystem":
+            warehouse = Delta(folder / "before")
+        case "ducklake":
+            warehouse = DuckLake(folder / "before")
+        case _:
+            server = request.getfixturevalue("server")
+            warehouse = DuckLake(folder / "before", server.emptied("before-catalogue"))
     with FakeApi() as api:
         yield World(warehouse, api, folder / "machines")
 
@@ -191,7 +193,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize(
     "moment", ["normalize", 5, 3, 2, 1, 0] if "SWEEP" in os.environ else ["normalize", 3, 0]
 )
-@pytest.mark.parametrize("world", JOBS, indirect=True)
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
 def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, moment: str | int) -> None:
     """After SIGKILL at a stage or with that many load jobs left, the next sync ends as an undisturbed one."""
     warehouse = world.warehouse.copied(f"killed-{moment}")
@@ -205,22 +207,38 @@ def test_the_next_sync_on_a_new_machine_repairs_a_killed_one(world: World, momen
 
 
 # Some accounts are appended; the one with an undeclared field, and the accounts themselves, are left to dlt.
-MOMENTS_OF_A_FIRST_SYNC = [
-    *(("copy", 1), ("after-copy", 1), ("append", 1), ("after-append", 1), ("completed", 1)),
-    *((f"{when}commit_in_postgres", nth) for when in ("", "after-") for nth in (1, 2)),
-    *(("after-job", nth) for nth in (1, 4)),
-]
+MOMENTS_OF_A_FIRST_SYNC = {
+    "postgres": [
+        *(("copy", 1), ("after-copy", 1), ("append", 1), ("after-append", 1), ("completed", 1)),
+        *((f"{when}commit_in_postgres", nth) for when in ("", "after-") for nth in (1, 2)),
+        *(("after-job", nth) for nth in (1, 4)),
+    ],
+    # The tables are appended to one by one: what has no complete load counts as unknown.
+    "filesystem": [("append_to_delta", 2), ("after-append_to_delta", 5), ("completed", 1)],
+}
+# The second commit is that of what was appended; the first makes the tables, the last renews the views.
+OF_A_LAKE = [("append", 1), ("commit", 2), ("after-commit", 2), ("after-job", 6), ("completed", 1)]
+if "SWEEP" in os.environ:
+    OF_A_LAKE += [
+        *((f"{when}commit", nth) for when in ("", "after-") for nth in (1, 3, 4, 5, 6, 7, 8)),
+        *(("after-job", nth) for nth in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11)),
+        ("after-append", 1),
+    ]
+MOMENTS_OF_A_FIRST_SYNC |= dict.fromkeys(LAKES, OF_A_LAKE)
 
 
 @pytest.mark.scale
-@pytest.mark.parametrize(("stage", "nth"), MOMENTS_OF_A_FIRST_SYNC)
-@pytest.mark.parametrize("world", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("world", "stage", "nth"),
+    [(name, *moment) for name, moments in MOMENTS_OF_A_FIRST_SYNC.items() for moment in moments],
+    indirect=["world"],
+)
 def test_the_next_sync_on_a_new_machine_repairs_a_killed_first_one(
     world: World, stage: str, nth: int
 ) -> None:
     """After SIGKILL at a stage, the next sync ends as an undisturbed first one, the log's kinds included."""
     undisturbed = world.of_a_first_sync
-    warehouse = world.emptied(f"first-{stage}-{nth}")
+    warehouse = world.warehouse.emptied(f"first-{stage}-{nth}")
 
     assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL
     world.sync(warehouse)
@@ -229,7 +247,7 @@ def test_the_next_sync_on_a_new_machine_repairs_a_killed_first_one(
 
 
 @pytest.mark.scale
-@pytest.mark.parametrize("world", JOBS, indirect=True)
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
 def test_every_load_job_is_a_tested_moment(world: World) -> None:
     """The killed sync has exactly as many load jobs as the test above assumes."""
     warehouse = world.warehouse.copied("one-job-too-many")
@@ -291,19 +309,3 @@ def test_limitations_of_a_destination_are_warned_of_first(
     assert first.startswith("warning: filesystem has no transaction over several tables")
     assert second.startswith("warning: filesystem has no views")
     assert done.exit_code == 0
-
-
-@pytest.mark.scale
-@pytest.mark.parametrize(
-    ("stage", "nth"), [("append_to_delta", 2), ("after-append_to_delta", 5), ("completed", 1)]
-)
-@pytest.mark.parametrize("world", ["filesystem"], indirect=True)
-def test_the_next_sync_repairs_a_killed_first_one_of_delta_tables(world: World, stage: str, nth: int) -> None:
-    """The tables are appended to one by one: what has no complete load counts as unknown."""
-    undisturbed = world.of_a_first_sync
-    warehouse = world.emptied(f"first-{stage}-{nth}")
-
-    assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL
-    world.sync(warehouse)
-
-    assert world.content(warehouse) == undisturbed

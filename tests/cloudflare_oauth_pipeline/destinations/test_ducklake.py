@@ -1,7 +1,6 @@
 """DuckLake: a catalogue that can be shared, extensions that are never downloaded, four writers at once."""
 
 import importlib.util
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.sync import sync
 from tests.support.commands import Run
 from tests.support.programs import this_program
-from tests.support.warehouses import DuckDB, DuckLake, Postgres
+from tests.support.warehouses import LAKES, DuckDB, DuckLake, Postgres
 
 ACCOUNTS = [account_id(number) for number in range(6)]
 
 
-@pytest.fixture(params=["postgres", *(["sqlite"] if "SWEEP" in os.environ else [])])
+@pytest.fixture(params=LAKES)
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> DuckLake:
     """An empty lake with a catalogue of that kind."""
-    if request.param == "sqlite":
+    if request.param == "ducklake":
         return DuckLake(tmp_path / "lake")
     server: Postgres = request.getfixturevalue("server")
     return DuckLake(tmp_path / "lake", server.emptied(tmp_path.name))

@@ -76,6 +76,8 @@ def first_seen(warehouse: Warehouse) -> dict[tuple[str, str], Any]:
     }
 
 
+# It could not write to a lake without a download of DuckDB's extensions.
+@pytest.mark.parametrize("any_warehouse", ["duckdb", "postgres", "filesystem"], indirect=True)
 def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     api: FakeApi, sync_into: Sync, any_warehouse: Warehouse, tmp_path: Path
 ) -> None:
