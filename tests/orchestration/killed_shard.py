@@ -7,6 +7,7 @@
 """
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ VARIABLE = "KILLED_SHARD"
 MOMENTS = [("apac_2", "after-copy", 2), ("emea_1", "after-commit_in_postgres", 3), ("emea_1", "after-job", 4)]
 
 
+# Once in a process, although Dagster may load the job several times.
+@cache
 def kill_shard() -> None:
     """Let this process send itself SIGKILL in the sync of the shard that the variable names, if it is set."""
     if VARIABLE not in os.environ:
