@@ -23,6 +23,7 @@ STAGES = {
     "append": "cloudflare_oauth_pipeline.destinations.appending:NewRows.insert_few",
     "copy": "cloudflare_oauth_pipeline.destinations.postgres_copy:copy",
     "append_to_delta": "cloudflare_oauth_pipeline.destinations.delta_lake:DeltaLakeClient.append",
+    "append_to_lake": "cloudflare_oauth_pipeline.destinations.ducklake:insert",
     "commit": "dlt.destinations.impl.duckdb.sql_client:DuckDbSqlClient.commit_transaction",
     "commit_in_postgres": "dlt.destinations.impl.postgres.sql_client:Psycopg2SqlClient.commit_transaction",
     "columns": "cloudflare_oauth_pipeline.destinations.arrow_loader:ArrowFiles.write",

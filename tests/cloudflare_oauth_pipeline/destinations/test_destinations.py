@@ -217,12 +217,13 @@ MOMENTS_OF_A_FIRST_SYNC = {
     "filesystem": [("append_to_delta", 2), ("after-append_to_delta", 5), ("completed", 1)],
 }
 # The second commit is that of what was appended; the first makes the tables, the last renews the views.
-OF_A_LAKE = [("append", 1), ("commit", 2), ("after-commit", 2), ("after-job", 6), ("completed", 1)]
+OF_A_LAKE = [("append_to_lake", 6), ("commit", 2), ("after-commit", 2), ("after-job", 6), ("completed", 1)]
 if "SWEEP" in os.environ:
     OF_A_LAKE += [
         *((f"{when}commit", nth) for when in ("", "after-") for nth in (1, 3, 4, 5, 6, 7, 8)),
         *(("after-job", nth) for nth in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11)),
-        ("after-append", 1),
+        *(("append_to_lake", nth) for nth in (2, 4)),
+        *(("append", 1), ("after-append", 1)),
     ]
 MOMENTS_OF_A_FIRST_SYNC |= dict.fromkeys(LAKES, OF_A_LAKE)
 
