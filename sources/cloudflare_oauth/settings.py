@@ -286,8 +286,11 @@ def is_address(host: str, port: str | None) -> bool:
 
 
 def _checked_secret(title: str, value: str | None) -> str | None:
-    if value is None or not (value := value.strip()):
+    if value is None:
         return None
+    if not (value := value.strip()):
+        # Not looked up elsewhere: another token may belong to another organisation.
+        raise ConfigurationError(f"The {title} that was given is empty: give one, or none at all.")
     if not _HEADER_VALUE.fullmatch(value):
         # The value itself stays out of the message: most of it may be the real secret.
         raise ConfigurationError(

@@ -305,9 +305,16 @@ def test_a_loopback_host_is_this_machine(host: str, loopback: bool) -> None:
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_spaces_around_a_credential_are_removed(name: str) -> None:
-    """They come with a copied line; a blank credential is none."""
+    """They come with a copied line."""
     assert getattr(SyncSettings(**{name: " value\n"}), name) == "value"
-    assert getattr(SyncSettings(**{name: " \n"}), name) is None
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_a_credential_that_is_given_blank_is_refused(name: str, blank: str) -> None:
+    """Another one, which is looked up instead, might belong to another organisation."""
+    with pytest.raises(ConfigurationError, match="given is empty"):
+        SyncSettings(**{name: blank})
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def _with_credentials(
 ) -> SyncSettings:
     """The settings with these credentials, if any is given: those of two places are never combined."""
     base = base or SyncSettings()
-    if not (api_token or email or api_key):
+    if (api_token, email, api_key) == (None, None, None):
         return base
     return replace(base, api_token=api_token, email=email, api_key=api_key)
 

@@ -161,6 +161,17 @@ def test_given_credentials_are_never_combined_with_those_of_the_base() -> None:
     )
 
 
+def test_an_empty_token_gives_way_to_no_other(api: FakeApi) -> None:
+    """Neither to that of the base, nor to what the environment has; nothing is requested."""
+    (shard,) = plan_shards({"emea": [Account(A)]})
+
+    with pytest.raises(ConfigurationError, match="API token that was given is empty"):
+        shard.settings(SyncSettings(api_token="t"), api_token="")
+    with pytest.raises(ConfigurationError, match="API token that was given is empty"):
+        list_accounts(settings_for(api), api_token=" ")
+    assert not api.requests
+
+
 SHARD = plan_shards({"emea": [Account(A)]})[0].as_json()
 
 
