@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cloudflare_oauth import Limits
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.faults import error
 from tests.support.commands import TESTS_ON_PATH, Run
-from tests.support.warehouses import LAKES, Delta, DuckDB, DuckLake, Sync, Warehouse
+from tests.support.warehouses import LAKES, Delta, DuckDB, DuckLake, Postgres, Sync, Warehouse
 
 KILLED_SYNC = ("-m", "tests.support.killed_sync")
 LIMITS = Limits(attempts=2, first_backoff_seconds=0.001, longest_backoff_seconds=0.001)
@@ -172,21 +173,33 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    warehouse: Warehouse
-    match request.param:
-        case "postgres":
-            warehouse = request.getfixturevalue("server").emptied("before")
-        case "filesystem":
-            warehouse = Delta(folder / "before")
-        case "ducklake":
-            warehouse = DuckLake(folder / "before")
-        case _:
-            server = request.getfixturevalue("server")
-            warehouse = DuckLake(folder / "before", server.emptied("before-catalogue"))
-    with FakeApi() as api:
-        yield World(warehouse, api, folder / "machines")
+def worlds(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], World]]:
+    """Makes each world once: pytest makes a fixture anew for each set of parameters, whatever its own is."""
+
+    @cache
+    def world(name: str) -> World:
+        folder = tmp_path_factory.mktemp("world")
+        return World(empty(name, folder / "before"), apis.enter_context(FakeApi()), folder / "machines")
+
+    def empty(name: str, folder: Path) -> Warehouse:
+        if name == "filesystem":
+            return Delta(folder)
+        if name == "ducklake":
+            return DuckLake(folder)
+        server: Postgres = request.getfixturevalue("server")
+        if name == "postgres":
+            return server.emptied("before")
+        return DuckLake(folder, server.emptied("before-catalogue"))
+
+    with ExitStack() as apis:
+        yield world
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, worlds: Callable[[str], World]) -> World:
+    return worlds(request.param)
 
 
 @pytest.mark.scale
@@ -216,7 +229,7 @@ MOMENTS_OF_A_FIRST_SYNC = {
     # The tables are appended to one by one: what has no complete load counts as unknown.
     "filesystem": [("append_to_delta", 2), ("after-append_to_delta", 5), ("completed", 1)],
 }
-# The second commit is that of what was appended; the first makes the tables, the last renews the views.
+# Clients come before the log. The second commit is that of what was appended; the first makes the tables.
 OF_A_LAKE = [("append_to_lake", 6), ("commit", 2), ("after-commit", 2), ("after-job", 6), ("completed", 1)]
 if "SWEEP" in os.environ:
     OF_A_LAKE += [
@@ -226,6 +239,8 @@ if "SWEEP" in os.environ:
         *(("append", 1), ("after-append", 1)),
     ]
 MOMENTS_OF_A_FIRST_SYNC |= dict.fromkeys(LAKES, OF_A_LAKE)
+# All of them are within the transaction that appends.
+BEFORE_THE_COMMIT = {"copy", "after-copy", "append", "after-append", "append_to_lake"}
 
 
 @pytest.mark.scale
@@ -237,11 +252,16 @@ MOMENTS_OF_A_FIRST_SYNC |= dict.fromkeys(LAKES, OF_A_LAKE)
 def test_the_next_sync_on_a_new_machine_repairs_a_killed_first_one(
     world: World, stage: str, nth: int
 ) -> None:
-    """After SIGKILL at a stage, the next sync ends as an undisturbed first one, the log's kinds included."""
+    """After SIGKILL at a stage, the next sync ends as an undisturbed first one, the log's kinds included.
+
+    Nothing is seen of what was appended before its transaction is committed.
+    """
     undisturbed = world.of_a_first_sync
     warehouse = world.warehouse.emptied(f"first-{stage}-{nth}")
 
     assert world.sync(warehouse, stage, str(nth)) == -signal.SIGKILL
+    if stage in BEFORE_THE_COMMIT:
+        assert not any(warehouse.content().values())
     world.sync(warehouse)
 
     assert world.content(warehouse) == undisturbed
