@@ -16,7 +16,6 @@ from dlt.common.storages.load_package import create_load_id
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import merged_schema
 from cloudflare_oauth.inventory import Inventory, Rows
 from cloudflare_oauth.records import JSON, TABLES
 
@@ -153,8 +152,7 @@ def is_uneventful(piece: Piece) -> bool:
 @contextmanager
 def transaction(pipeline: dlt.Pipeline, inventory: Inventory) -> Iterator[SqlJobClientBase]:
     """A client of the dataset in a transaction, which is committed if the context ends without an error."""
-    schema = merged_schema(inventory.stored.tables)
-    with pipeline.dataset(schema=schema).destination_client as client:
+    with pipeline.dataset(schema=inventory.stored.schema).destination_client as client:
         assert isinstance(client, SqlJobClientBase)  # noqa: S101  # only SQL destinations have one
         with client.sql_client.begin_transaction():
             yield client
@@ -197,6 +195,8 @@ def append_and_load(
     Args:
         append: appends `new` while the lock is held; returns whether it could, because none of it was known.
     """
+    # It takes a while to make, and now the reader is busy, and this process is not.
+    _ = inventory.stored.schema
     read: list[Rows] = []
     rest: list[Rows] = []
     for piece in batch:

@@ -28,7 +28,7 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cloudflare_oauth import ConfigurationError, declared_schema, merged_schema
+from cloudflare_oauth import ConfigurationError, declared_schema
 from cloudflare_oauth.destinations import DestinationLimits, limits_of
 from cloudflare_oauth.inventory import Inventory, Rows
 
@@ -108,8 +108,7 @@ class DeltaLakeFolder(Adapter):
         new = NewRows(inventory, self.capabilities, leaves_few=False)
 
         def append(lock: DatasetLock) -> bool:
-            schema = merged_schema(inventory.stored.tables)
-            with pipeline.dataset(schema=schema).destination_client as client:
+            with pipeline.dataset(schema=inventory.stored.schema).destination_client as client:
                 assert isinstance(client, DeltaLakeClient)  # noqa: S101
                 with client.sql_client as sql_client:
                     if new.any_is_known(sql_client):

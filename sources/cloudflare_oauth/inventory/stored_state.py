@@ -5,13 +5,15 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.schema import Schema
 from dlt.dataset import Dataset
 
-from ..dlt_schema import StoredTables, declared_schema, read_stored_tables
+from ..dlt_schema import StoredTables, declared_schema, merged_schema, read_stored_tables
 from ..records import (
     DERIVED_VERSION,
     JSON,
@@ -93,6 +95,11 @@ class StoredState:
     dataset: Dataset | None = None
     # The condition that a row's load was completed, where a load writes its tables one by one.
     completed: str = "1 = 1"
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What is declared, and what the dataset has learned; do not modify it."""
+        return merged_schema(self.tables)
 
     @property
     def sync_number(self) -> int:

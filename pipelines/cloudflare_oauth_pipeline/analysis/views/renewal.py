@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import dlt
@@ -25,7 +26,7 @@ from ...destinations.dataset import tables_of, translated
 from ...destinations.stored_views import Client, Relation, Statement, StoredViews
 from ..rules import literal
 from ..waivers import Waiver
-from . import load_views
+from . import View, load_views
 
 # Another sync may be renewing them at the same time, and an analyst may have locked one.
 ATTEMPTS = 3
@@ -40,11 +41,16 @@ _Column = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A view as it should be stored: its query in the destination's dialect, and the views it reads."""
+    """A view as it should be stored: its query in DuckDB's dialect, and its comment."""
 
+    view: View
     query: str
     comment: str
-    reads: frozenset[str]
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The views that it reads; parsing takes a while, and most often nothing is to be renewed."""
+        return frozenset(tables_of(self.view.query) & load_views().keys())
 
 
 class _ImpossibleError(Exception):
@@ -66,8 +72,7 @@ def renew_views(
         for name, view in load_views().items():
             query = view.select(waivers)
             fingerprint = hashlib.blake2b(query.encode(), digest_size=6).hexdigest()
-            reads = frozenset(tables_of(view.query) & load_views().keys())
-            wanted[name] = _Wanted(query, f"{view.row} [{fingerprint}]", reads)
+            wanted[name] = _Wanted(view, query, f"{view.row} [{fingerprint}]")
         if adapter.stored_views is None:
             yield from _recreated(client, adapter, wanted)
         else:
@@ -130,7 +135,7 @@ class _Renewal:
                     f"{self.client.dataset_name}.{name} is a {relation.kind} that this program did not make, "
                     f"so its own view of that name is missing: rename yours, or choose another --dataset"
                 )
-        for name, view in self.wanted.items():
+        for name, view in self.wanted.items() if self.refused else ():
             if root := next((other for other in view.reads if other in self.refused | self.left), None):
                 self.left.setdefault(name, self.left.get(root, root))
 
