@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from tests.support.warehouses import Warehouse
+from tests.support.warehouses import DuckDB, Warehouse
 
 from .contenders import Contender, environment, first_sync
 from .datasets import empty_datasets, provide_extensions
@@ -111,10 +111,14 @@ def _folder(base: Path, name: str) -> Path:
 def _run(contender: Contender, server: ServerProcess, warehouse: Warehouse, folder: Path) -> Run:
     if warehouse.destination == "ducklake":
         provide_extensions(folder)
+    where = dict(warehouse.environment)
+    if isinstance(warehouse, DuckDB):
+        # As with --db: where dlt's variable names the file, dlt has to be asked before anything is read.
+        where["CLOUDFLARE_OAUTH_DB"] = str(warehouse.file)
     server.reset_counts()
     measurement = measured(
         contender.command,
-        environment={**environment(contender, server.base_url, folder), **warehouse.environment},
+        environment={**environment(contender, server.base_url, folder), **where},
         folder=folder,
     )
     stats = server.stats()
