@@ -7,6 +7,7 @@ one load with a row in dlt's own table of loads. Everything else goes through dl
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -62,7 +63,8 @@ class NewRows:
         self.is_empty = True
         self._inventory = inventory
         self._capabilities = capabilities
-        self._write = write or self._keep
+        # No method of this object: it would refer to itself, and its rows stay until garbage is collected.
+        self._write = write or partial(_keep, self.tables)
         self._leaves_few = leaves_few
         self._few: list[JSON] = []
         self._keys: dict[str, set[str]] = {name: set() for name in _KEYS}
@@ -121,9 +123,6 @@ class NewRows:
             self._converter.add(name, rows, piece)
         return True
 
-    def _keep(self, name: str, rows: "pa.Table") -> None:
-        self.tables.setdefault(name, []).append(rows)
-
     def _insert(self, client: SqlClientBase[Any], table: str, rows: list[JSON]) -> None:
         names = [*(column.name for column in TABLES[table][1]), "_dlt_load_id", "_dlt_id"]
         values = [
@@ -138,6 +137,10 @@ class NewRows:
             f"VALUES {', '.join([one] * len(rows))}",
             *values,
         )
+
+
+def _keep(tables: "dict[str, list[pa.Table]]", name: str, rows: "pa.Table") -> None:
+    tables.setdefault(name, []).append(rows)
 
 
 def is_uneventful(piece: Piece) -> bool:

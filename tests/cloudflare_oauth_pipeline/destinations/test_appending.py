@@ -1,5 +1,6 @@
 """What is new to a dataset is appended in one transaction; everything else goes through dlt."""
 
+import gc
 import json
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,9 @@ import psycopg2
 import pytest
 
 from cloudflare_oauth import SyncSettings, events
+from cloudflare_oauth_pipeline.destinations.appending import NewRows
+from cloudflare_oauth_pipeline.destinations.arrow_tables import ArrowTables
+from cloudflare_oauth_pipeline.destinations.batch import Piece
 from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, account_id
 from cloudflare_oauth_pipeline.run.summary import Summary
@@ -74,6 +78,26 @@ def test_a_first_sync_and_one_of_nothing_new_stage_nothing(
 
     assert len(warehouse.rows("oauth_clients")) == 6
     assert not [name for name in schemas(warehouse) if "staging" in name]
+
+
+def test_the_rows_of_a_batch_are_released_with_it(warehouse: Warehouse, api: FakeApi, tmp_path: Path) -> None:
+    """Without the garbage collector, which runs too seldom: memory would grow with the number of clients."""
+    for account in (ONE, OTHER):
+        api.organisation.add_account(account)
+        api.organisation.change_account(account, settings={"enforce_twofactor": True}, legacy_flags=None)
+        for number in range(3):
+            api.organisation.add(account, client_id=f"client-{number}", scopes=["zone.read"])
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert sync_into(warehouse, api, tmp_path, batch_rows=1).status == "complete"
+        left = [one for one in gc.get_objects() if isinstance(one, NewRows | ArrowTables | Piece)]
+    finally:
+        gc.enable()
+
+    assert not left
+    assert len(warehouse.rows("_dlt_loads")) > 1
 
 
 def test_destinations_get_the_same_rows(api: FakeApi, tmp_path: Path, postgres: Postgres, run: Any) -> None:
