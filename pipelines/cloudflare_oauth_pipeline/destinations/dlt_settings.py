@@ -7,6 +7,7 @@ from typing import Any
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import DictionaryProvider, EnvironProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.configuration.utils import get_resolved_traces
 
 from cloudflare_oauth import reading_configuration
 
@@ -60,11 +61,16 @@ def quiet_dlt() -> Iterator[None]:
         providers[:] = [
             _SectionedEnvironment() if type(one) is EnvironProvider else one for one in providers
         ] + [defaults]
+        # It has every value that was ever looked up, and the errors of those that are missing, with the
+        # frames of all callers and the rows in them.
+        log = get_resolved_traces()
+        was_enabled, log.logging_enabled = log.logging_enabled, False
         try:
             with reading_configuration():
                 context.context.initialize_runtime()
             yield
         finally:
+            log.logging_enabled = was_enabled
             providers[:] = before
             with reading_configuration():
                 context.context.initialize_runtime()

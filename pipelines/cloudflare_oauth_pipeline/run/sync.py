@@ -1,5 +1,6 @@
 """The main job: one sync of everything the credentials can see into one dataset."""
 
+import gc
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 
@@ -124,6 +125,10 @@ def _load(
                 for batch in batches(adapter.fit(pieces), rows=batch_rows or adapter.batch_rows):
                     adapter.load(pipeline, batch, inventory)
                     tally.mark_loaded()
+                    if not batch.is_last:
+                        # dlt's look-ups keep the frames that they were called from, and so the rows, in
+                        # cycles; the collector by itself runs too seldom for so much.
+                        gc.collect()
 
         load(inventory.take(on_listed=lambda: adapter.create_tables(pipeline)))
         for _ in range(ATTEMPTS_AGAIN):
