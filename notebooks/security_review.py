@@ -36,7 +36,10 @@ def _():
         coverage = data.frame("""
             SELECT rule_id, title, clients, not_evaluable, findings FROM oauth_rule_coverage ORDER BY rule_id
         """)
-    findings = frames.told_apart(findings)
+    # The worst first, because long tables are cut.
+    findings = frames.told_apart(findings).sort_values(
+        "severity", key=lambda severities: -severities.map(SEVERITIES.index), kind="stable"
+    )
     components.begin(
         "security_review", "Which OAuth clients are dangerous, why, and how can each finding be fixed?", data
     )
@@ -137,9 +140,11 @@ def _(open_findings):
             ),
         )
 
+    # Of what the rules have found, not of what they could find.
+    _worst = open_findings["severity"].map(SEVERITIES.index).groupby(open_findings["rule_id"]).max()
     _fired = sorted(
-        (rule for rule in load_rules() if (open_findings["rule_id"] == rule.id).any()),
-        key=lambda rule: (-max(map(SEVERITIES.index, rule.severities)), rule.id),
+        (rule for rule in load_rules() if rule.id in _worst.index),
+        key=lambda rule: (-_worst[rule.id], rule.id),
     )
     components.stack(
         components.heading("Findings and remediation", "" if _fired else "There are no open findings."),

@@ -102,7 +102,8 @@ class Labelled:
     """Clients for which a rule fires (with the severity), passes or is silent.
 
     Each is given by the fields in which it differs from the ordinary client. `before` and `long_before` are
-    fields of the same clients 10 and 100 days ago, for the rules that depend on the change log.
+    fields of the same clients 10 and 100 days ago, for the rules that depend on the change log. The clients
+    named in `elsewhere` lie in another account.
     """
 
     fires: list[tuple[str, dict[str, Any]]]
@@ -110,6 +111,7 @@ class Labelled:
     silent: list[dict[str, Any]]
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
     long_before: dict[str, dict[str, Any]] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
 
 
 def _redirecting(*uris: str | None) -> dict[str, Any]:
@@ -119,6 +121,28 @@ def _redirecting(*uris: str | None) -> dict[str, Any]:
 NO_REDIRECTS = [_redirecting(), {"redirect_uris": None}, _redirecting(None)]
 NO_SCOPES = [{"scopes": []}, {"scopes": None}]
 NO_METHOD = {"token_endpoint_auth_method": None}
+MISLEADING = [
+    "Cl\u00f6udflare",
+    "C\u0142oudflare",
+    "Cloud\u034fflare",
+    "Cloud\ufe0fflare",
+    "Cloud-flare",
+    "Cloud\u2011flare",
+    "Cloud_flare",
+    "Cloud.flare",
+    "Cloud\u00b7flare",
+]
+# Scopes whose category is written in other ways than in the catalogue of the emulated API.
+OTHER_SCOPES = {
+    "billing-0.write": "account_and_billing",
+    "billing-1.write": "account-and-billing",
+    "billing-2.write": "account_billing",
+    "billing-3.write": "Account and Billing",
+    "slug.write": "developer_platform",
+    "slug.edit": "developer-platform",
+    "label.write": "Developer Platform",
+    "other.write": "media",
+}
 WIDE = ["dns.write", "workers-scripts.write", "cache.purge", "zone-waf.write", "images.write"]
 
 LABELLED: dict[str, Labelled] = {
@@ -139,8 +163,23 @@ LABELLED: dict[str, Labelled] = {
         NO_REDIRECTS,
     ),
     "RT-01": Labelled(
-        [("high", {"response_types": ["token"]}), ("high", {"response_types": ["code", "token"]})],
-        [{}, {"response_types": ["code", "id_token"]}],
+        [
+            ("high", {"response_types": types})
+            for types in (
+                ["token"],
+                ["code", "token"],
+                ["id_token token"],
+                ["token id_token"],
+                ["code token"],
+            )
+        ],
+        [
+            {},
+            {"response_types": ["code", "id_token"]},
+            {"response_types": ["code id_token"]},
+            # The values are case-sensitive (RFC 6749 §4.2.1), so this is no response type.
+            {"response_types": ["code", "TOKEN"]},
+        ],
         [{"response_types": []}, {"response_types": None}],
     ),
     "RT-03": Labelled(
@@ -148,10 +187,13 @@ LABELLED: dict[str, Labelled] = {
             ("medium", {"response_types": ["id_token"]}),
             ("medium", {"grant_types": ["refresh_token"], "response_types": ["code"]}),
             ("medium", {"grant_types": ["refresh_token"], "response_types": ["id_token"]}),
+            ("medium", {"response_types": ["id_token token"]}),
         ],
         [
             {},
             {"grant_types": ["authorization_code", "refresh_token"], "response_types": ["code", "id_token"]},
+            {"response_types": ["code id_token"]},
+            {"response_types": ["token code"]},
         ],
         [{"grant_types": []}, {"response_types": None}],
     ),
@@ -166,8 +208,19 @@ LABELLED: dict[str, Labelled] = {
             ("high", SECRETLESS | {"scopes": ["zone.read", "cache.purge"]}),
             ("critical", SECRETLESS | PUBLIC | {"scopes": ["dns.write"]}),
             ("high", SECRETLESS | {"scopes": ["dns.write"], "visibility": "unheard-of"}),
+            ("high", SECRETLESS | {"scopes": ["workers:write"]}),
+            ("high", SECRETLESS | {"scopes": ["account.dns:edit"]}),
+            ("high", SECRETLESS | {"scopes": ["oauth_account_ssl_and_certificates_write"]}),
+            ("high", SECRETLESS | {"scopes": ["ai-search.run"]}),
         ],
-        [SECRETLESS | {"scopes": ["zone.read", "d1.metadata_read", "openid"]}, {"scopes": ["dns.write"]}],
+        [
+            SECRETLESS | {"scopes": ["zone.read", "d1.metadata_read", "openid"]},
+            {"scopes": ["dns.write"]},
+            SECRETLESS | {"scopes": ["zone:read", "teams:pii", "offline"]},
+            SECRETLESS | {"scopes": ["dns.get", "dns.export", "dns.readonly", "websearch.run"]},
+            # No action, so no verdict.
+            SECRETLESS | {"scopes": ["zone", "dns."]},
+        ],
         [NO_METHOD | {"scopes": ["dns.write"]}, *(SECRETLESS | none for none in NO_SCOPES)],
     ),
     "SE-01": Labelled(
@@ -247,9 +300,18 @@ LABELLED: dict[str, Labelled] = {
         [
             ("high", PUBLIC | {"client_uri_verification": {"status": status}})
             for status in ("pending", "in_progress", "failed")
+        ]
+        + [
+            ("high", PUBLIC | {"client_uri_verification": None}),
+            ("high", PUBLIC | {"client_uri_verification": {}}),
+            ("high", PUBLIC | {"client_uri_verification": {"status": None}, "client_uri": None}),
         ],
-        [PUBLIC, {"client_uri_verification": {"status": "failed"}}],
-        [PUBLIC | {"client_uri_verification": None}, PUBLIC | {"client_uri_verification": {}}],
+        [
+            PUBLIC,
+            {"client_uri_verification": {"status": "failed"}},
+            {"client_uri_verification": None},
+        ],
+        [],
     ),
     "ID-02": Labelled(
         [
@@ -293,9 +355,23 @@ LABELLED: dict[str, Labelled] = {
             ("medium", {"client_name": "Cloudflare Login"}),
             ("medium", {"client_name": "C1oud-flare Support"}),
             ("medium", {"client_name": "Cloudfare"}),
+            ("low", {"client_name": "Rolled out"}),
+            ("low", {"client_name": "Rolled out"}),
+            ("medium", {"client_name": "Tr\u00e4velDesk"}),
+            ("medium", {"client_name": "Travel-Desk"}),
+            *(("medium", {"client_name": name}) for name in MISLEADING),
         ],
-        [{"client_name": "Payroll Bridges"}, {"client_name": "Same name"}, {"client_name": "Same name"}],
+        [
+            {"client_name": "Payroll Bridges"},
+            {"client_name": "Same name"},
+            {"client_name": "Same name"},
+            {"client_name": "Version 1.1"},
+            {"client_name": "Version 11"},
+            {"client_name": "\u304b\u304e"},
+            {"client_name": "\u304c\u304d"},
+        ],
         [{"client_name": None}],
+        elsewhere=frozenset({"fires-6", "fires-9", "passes-4", "passes-6"}),
     ),
     "ID-06": Labelled(
         [("low", PUBLIC | {"policy_uri": None}), ("low", PUBLIC | {"tos_uri": None, "policy_uri": None})],
@@ -319,10 +395,12 @@ LABELLED: dict[str, Labelled] = {
         [
             ("high", {"scopes": WIDE}),
             ("high", {"scopes": ["api-tokens.write"]}),
+            *(("high", {"scopes": [f"billing-{number}.write"]}) for number in range(4)),
         ],
         [
             {},
             {"scopes": WIDE[:3]},
+            {"scopes": ["slug.write", "slug.edit", "label.write", "other.write"]},
             {"scopes": ["memberships.read", "billing.read"]},
             {"scopes": ["unheard.write"]},
         ],
@@ -330,7 +408,7 @@ LABELLED: dict[str, Labelled] = {
     ),
     "SC-02": Labelled(
         [("low", {"scopes": ["rocket-loader.write"]}), ("low", {"scopes": ["zone.read", "zone:read"]})],
-        [{}, {"scopes": ["openid", "offline_access", "dns.write"]}],
+        [{}, {"scopes": ["openid", "offline_access", "offline", "address", "phone", "dns.write"]}],
         NO_SCOPES,
     ),
     "DR-01": Labelled(

@@ -8,7 +8,7 @@ from ..destinations.dataset import open_dataset
 from ..destinations.target import Target
 from .rules import SEVERITIES
 from .views import load_views
-from .waivers import Waiver
+from .waivers import Waiver, without_effect
 
 COLUMNS = tuple(load_views()["oauth_client_findings"].columns)
 
@@ -18,12 +18,14 @@ class Findings:
     """Findings, the most severe first, and the names of accounts by id.
 
     `is_based_on_a_reading` says whether at least one of the accounts asked for was ever read completely:
-    without that, it says nothing that there are no findings.
+    without that, it says nothing that there are no findings. `waivers_without_effect` says of each waiver
+    that is expired or matches no finding of any account what is wrong with it.
     """
 
     rows: list[dict[str, Any]]
     account_names: dict[str, str]
     is_based_on_a_reading: bool
+    waivers_without_effect: list[str]
 
     def at_least(self, severity: str) -> "Findings":
         """The findings with this severity or a higher one."""
@@ -51,12 +53,15 @@ def read_findings(
         accounts = dataset.query("SELECT account_id, name FROM accounts").rows
         read = {account_id for (account_id,) in dataset.query(_ACCOUNTS_READ).rows}
     findings = [dict(zip(COLUMNS, row, strict=True)) for row in result.rows]
+    # Where nothing was ever read, a waiver that matches nothing may still be needed.
+    idle = without_effect(waivers, findings) if read else []
     findings = [row for row in findings if not account_ids or row["account_id"] in account_ids]
     findings.sort(key=lambda row: (-rank(row["severity"]), *(row[name] or "" for name in _ORDER)))
     return Findings(
         findings,
         {account_id: name for account_id, name in accounts if name},
         is_based_on_a_reading=bool(read.intersection(account_ids) if account_ids else read),
+        waivers_without_effect=idle,
     )
 
 

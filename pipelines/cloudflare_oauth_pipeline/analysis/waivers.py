@@ -7,10 +7,11 @@ until = 2027-03-31                # optional, valid to the end of that day (UTC)
 reason = "Login of the CLI; moves to 127.0.0.1 in March."
 """
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,46 @@ class Waiver:
         columns = [f"{_text(value)} AS {name}" for name, value in given.items()]
         until = "NULL" if self.until is None else literal(self.until.isoformat())
         return f"SELECT {', '.join(columns)}, CAST({until} AS DATE) AS until"
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its last day (UTC) is over."""
+        return self.until is not None and self.until < datetime.now(UTC).date()
+
+    def matches(self, finding: Mapping[str, Any]) -> bool:
+        """Whether it names this finding, as the view `oauth_client_findings` decides, expired or not."""
+        given = (
+            (self.rule, finding["rule_id"]),
+            (self.account and self.account.lower(), finding["account_id"]),
+            (self.client, finding["client_id"]),
+        )
+        if any(named is not None and named != found for named, found in given):
+            return False
+        if self.subject is None:
+            return True
+        pattern = ".*".join(map(re.escape, self.subject.split("*")))
+        return re.fullmatch(pattern, finding["subject"] or "", re.DOTALL) is not None
+
+    def __str__(self) -> str:
+        """The rule, and what else the waiver names."""
+        named = {"account": self.account, "client": self.client, "subject": self.subject}
+        return ", ".join(
+            [self.rule, *(f"{key} {value!r}" for key, value in named.items() if value is not None)]
+        )
+
+
+def without_effect(waivers: Sequence[Waiver], findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each waiver that is expired or matches none of the findings, in the file's order."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in findings:
+        found.setdefault(finding["rule_id"], []).append(finding)
+    told = []
+    for number, waiver in enumerate(waivers, start=1):
+        if waiver.is_expired:
+            told.append(f"waiver {number} ({waiver}) expired after {waiver.until}: renew or remove it")
+        elif not any(map(waiver.matches, found.get(waiver.rule, ()))):
+            told.append(f"waiver {number} ({waiver}) matches no finding: correct or remove it")
+    return told
 
 
 def _text(value: str | None) -> str:

@@ -226,6 +226,7 @@ def findings(
     """Show which clients are dangerous, why, and how to fix them.
 
     Evaluates what the last sync stored. A rule says nothing about a client that lacks the fields it requires.
+    Waivers that are expired or match nothing are named on standard error.
 
     Example: `cloudflare-oauth findings --min-severity high`
 
@@ -249,6 +250,7 @@ def findings(
             print_csv(COLUMNS, shown.rows)
         case _:
             tables.print_findings(shown)
+    tables.print_idle_waivers(found)
     if fail_on and found.at_least(fail_on).is_open:
         raise typer.Exit(ExitCode.FOUND)
     if fail_on and not found.is_based_on_a_reading:

@@ -33,10 +33,14 @@ _REDIRECT_PARAMETERS = frozenset(
     dest destination goto target forward forwardto callback callbackurl successurl relaystate
     """.split()  # noqa: SIM905 - reads better than a list
 )
-# Actions that change nothing: the part of a scope's id after the last dot.
-_READING = re.compile(r"read|.*_read|list|view|report|monitoring|evaluate|search")
+# A resource and an action: `dns.read`, in older clients `zone:read`, in the oldest `oauth_certificates_write`.
+_SCOPE = re.compile(r"(?P<resource>.+)[.:](?P<action>[^.:]+)|(?P<old>.+)_(?P<old_action>read|write|edit)")
+# Actions that change nothing. `export` hands out what is stored, as `get` does.
+_READING = re.compile(r"(?:.*[_-])?read|read[_-]?only|get|list|view|export|report|monitoring|evaluate|search")
+# Their actions change something elsewhere: `ai-search.run` uses paid resources; these only look.
+_READING_SCOPES = frozenset({"websearch.run", "teams.pii"})
 _DOMAINS = {f"{name}_domain": f"{name}_uri" for name in ("client", "logo", "policy", "tos")}
-_PROTOCOL_SCOPES = frozenset({"openid", "offline_access", "profile", "email", "address", "phone"})
+_PROTOCOL_SCOPES = frozenset({"openid", "offline", "offline_access", "profile", "email", "address", "phone"})
 
 
 def load_bundled_lists() -> None:
@@ -79,8 +83,11 @@ def scope_facts(scope: str) -> JSON:
     """Whether a scope lets a client change anything; empty if its name does not tell."""
     if scope in _PROTOCOL_SCOPES:
         return {"writes": False}
-    resource, _, action = scope.rpartition(".")
-    return {"writes": _READING.fullmatch(action) is None} if resource and action else {}
+    parts = _SCOPE.fullmatch(scope)
+    if parts is None:
+        return {}
+    action = parts["action"] or parts["old_action"]
+    return {"writes": _READING.fullmatch(action) is None and scope.replace(":", ".") not in _READING_SCOPES}
 
 
 ELEMENT_FACTS: dict[str, Callable[[str], JSON]] = {
@@ -128,13 +135,15 @@ def change_facts(before: JSON | None, after: JSON | None) -> JSON:
 def name_skeleton(name: str) -> str:
     """A key that names which look alike share.
 
-    Spaces and invisible characters are removed, letters are folded to lower case, and each is replaced by
-    the plain letter that it resembles.
+    Spaces, separators, accents and invisible characters are removed, letters are folded to lower case, and
+    each is replaced by the plain letter that it resembles. A separator between digits stays: 1.1 is not 11.
     """
     if not name.isascii():
-        name = unicodedata.normalize("NFKC", name).translate(_LETTERS)
+        letters = unicodedata.normalize("NFKD", name).translate(_MARKS)
+        # Composed again, because Japanese and Korean letters are decomposed, too.
+        name = unicodedata.normalize("NFC", letters).translate(_LETTERS)
     # Unicode's list says of a capital I only that it looks like a small l.
-    text = "".join(name.split()).casefold()
+    text = "".join(_SEPARATORS.sub("", name).split()).casefold()
     return text.translate(_LOOK_ALIKES).replace("rn", "m").replace("vv", "w")
 
 
@@ -148,6 +157,14 @@ def registrable_domain(host: str) -> str:
 
 
 _LOOK_ALIKES = str.maketrans("i1|0", "lllo")
+# Control characters, and what stands between the parts of a name.
+_SEPARATORS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]|(?<![0-9])[-_.,:;/\\~'`\"]|[-_.,:;/\\~'`\"](?![0-9])")
+# Invisible, and in none of the categories for that: fillers, the blank of Braille, variation selectors.
+_INVISIBLE = frozenset(
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
+    + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)]
+)
+_MIDDLE_DOTS = frozenset("\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u02d9\u2018\u2019\u00b4")
 
 
 def _split(uri: str) -> SplitResult | None:
@@ -244,16 +261,40 @@ def _public_suffixes() -> Any:
     return PublicSuffixList()
 
 
-class _Letters(dict[int, str | None]):
-    """For `str.translate`: the ASCII letter that a letter resembles, or None if it is invisible."""
+class _Marks(dict[int, str | None]):
+    """For `str.translate` of decomposed text: None for accents and invisible characters."""
 
     def __missing__(self, code: int) -> str | None:
         letter = chr(code)
-        found = None if unicodedata.category(letter) == "Cf" else _looks_like().get(letter, letter)
+        # The classes of overlays, and of what stands above or below in Latin, Greek and Cyrillic. Marks of
+        # other classes tell letters of other scripts apart.
+        is_accent = unicodedata.combining(letter) in _ACCENTS
+        is_invisible = code in _INVISIBLE or unicodedata.category(letter) in ("Cc", "Cf") and letter > "\x7f"
+        self[code] = found = None if is_accent or is_invisible else letter
+        return found
+
+
+class _Letters(dict[int, str | None]):
+    """For `str.translate`: the ASCII letter that a letter resembles, or "-" for a separator."""
+
+    def __missing__(self, code: int) -> str | None:
+        letter = chr(code)
+        if letter in _MIDDLE_DOTS or unicodedata.category(letter) in ("Pd", "Pc"):
+            found = "-"
+        elif stroked := _STROKED.fullmatch(unicodedata.name(letter, "")):
+            found = stroked[2] if stroked[1] == "CAPITAL" else stroked[2].lower()
+        else:
+            found = _looks_like().get(letter, letter)
         self[code] = found
         return found
 
 
+_ACCENTS = frozenset([1, *range(200, 241)])
+# Letters that are not decomposed, such as \u0142 and \u00f8.
+_STROKED = re.compile(
+    r"LATIN (SMALL|CAPITAL) LETTER ([A-Z]) WITH (?:.* )?(?:STROKE|BAR|HOOK|TAIL|MIDDLE TILDE)"
+)
+_MARKS = _Marks()
 _LETTERS = _Letters()
 
 

@@ -61,7 +61,7 @@ CLIENT_FACTS = (
 )
 
 # Raised whenever `enrichment` computes something else than before: older rows are then renewed in silence.
-DERIVED_VERSION = 1
+DERIVED_VERSION = 2
 _DERIVED_VERSION = column("derived_version", "bigint", "Version of the rules that computed derived columns.")
 
 # Columns that this project adds to what the API sends.

@@ -92,7 +92,20 @@ def test_uri_facts_flag_what_deserves_attention(uri: str, fact: str, value: Any)
         ("teams.report", False),
         ("openid", False),
         ("offline_access", False),
-        ("zone:read", None),
+        ("zone:read", False),
+        ("workers:write", True),
+        ("account.dns:edit", True),
+        ("oauth_account_ssl_and_certificates_write", True),
+        ("dns.get", False),
+        ("dns.readonly", False),
+        ("dns.export", False),
+        ("websearch.run", False),
+        ("websearch:run", False),
+        ("ai-search.run", True),
+        ("teams:pii", False),
+        ("offline", False),
+        ("zone", None),
+        (":read", None),
         ("dns.", None),
         ("", None),
     ],
@@ -103,13 +116,22 @@ def test_a_scope_writes_or_reads_or_is_unknown(scope: str, writes: bool | None) 
 
 
 def test_names_that_look_alike_have_the_same_skeleton() -> None:
-    """The skeleton ignores case, spaces, invisible characters and confusable letters."""
+    """The skeleton ignores case, spaces, separators, accents, what is invisible, and confusable letters."""
     alike = [
         "Deploy Console",
         "deploy  console",
         "Dep1oy Console",
         "D\u0435ploy C\u043ensole",
         "De\u200bployConsole",
+        "D\u00e9ploy C\u00f3ns\u00f8le",
+        "Dep\u0142oy Conso\u0338le",
+        "De\u034fploy Con\ufe0fsole",
+        "De\u3164ploy Con\U000e0101sole",
+        "De\x7fploy Con\x01sole",
+        "Deploy-Console",
+        "Deploy\u2011Console",
+        "Deploy_Con.sole",
+        "Deploy\u2013Con\u00b7sole",
     ]
 
     assert len({name_skeleton(name) for name in alike}) == 1
@@ -117,6 +139,10 @@ def test_names_that_look_alike_have_the_same_skeleton() -> None:
     assert name_skeleton("modern") == name_skeleton("rnodern")
     assert name_skeleton("Deploy Console") != name_skeleton("Deploy Consul")
     assert name_skeleton("配送") != name_skeleton("在庫")
+    # Marks that tell letters of other scripts apart stay, as does what separates digits.
+    assert name_skeleton("\u304b\u304e") != name_skeleton("\u304c\u304d")
+    assert name_skeleton("\u0e01\u0e35") != name_skeleton("\u0e01\u0e34")
+    assert name_skeleton("Version 1.1") != name_skeleton("Version 11")
 
 
 def test_client_facts_are_the_domains_of_its_urls() -> None:

@@ -20,10 +20,11 @@ from cloudflare_oauth_pipeline.destinations.target import Target
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi, Organisation, account_id
 from cloudflare_oauth_pipeline.fake_api.scopes import OAUTH_SCOPES
 from cloudflare_oauth_pipeline.run.sync import sync
-from tests.support.labelled import LABELLED, ORDINARY, REDIRECT_RULES, REDIRECTS, SECRETLESS
+from tests.support.labelled import LABELLED, ORDINARY, OTHER_SCOPES, REDIRECT_RULES, REDIRECTS, SECRETLESS
 from tests.support.warehouses import Postgres
 
 ACCOUNT = account_id("labelled")
+ELSEWHERE = account_id("elsewhere")
 NOW = datetime.now(UTC)
 RULES = {rule.id: rule for rule in load_rules()}
 
@@ -64,6 +65,12 @@ def labelled_clients() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], di
                 )
 
 
+def account_of(client_id: str) -> str:
+    """The account in which a labelled client lies."""
+    rule_id, name = client_id[:5], client_id[6:]
+    return ELSEWHERE if rule_id in LABELLED and name in LABELLED[rule_id].elsewhere else ACCOUNT
+
+
 @pytest.fixture(scope="module")
 def postgres(server: Postgres) -> str:
     """The URI of an empty PostgreSQL database for this module."""
@@ -82,13 +89,16 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         if request.param == "postgres":
             uri = request.getfixturevalue("postgres")
             patched.setenv("DESTINATION__POSTGRES__CREDENTIALS", uri)
+        for scope, category in OTHER_SCOPES.items():
+            entry = {"id": scope, "name": scope, "category": category, "scopes": []}
+            api.organisation.scopes.append(entry)
         for step, days in enumerate((100, 10, 0)):
             for client_id, now, before, long_before in labelled_clients():
                 fields = (long_before, before, now)[step]
                 if step == 0:
-                    api.organisation.add(ACCOUNT, client_id=client_id, **fields)
+                    api.organisation.add(account_of(client_id), client_id=client_id, **fields)
                 else:
-                    api.organisation.change(ACCOUNT, client_id, **fields)
+                    api.organisation.change(account_of(client_id), client_id, **fields)
             seen = NOW - timedelta(days=days)
             summary = sync(
                 target, SyncSettings(api_token=FAKE_TOKEN, base_url=api.base_url, observed_at=seen)

@@ -51,7 +51,7 @@ MOMENTS = ["listing", "tables", "extract", "normalize", "load", "job", "after-jo
 TABLES_PY = "sources/cloudflare_oauth/records/tables.py"
 COPIES = {
     "reworded": {TABLES_PY: ('"Name of the account."', '"The name of the account."')},
-    "better rules": {TABLES_PY: ("DERIVED_VERSION = 1", "DERIVED_VERSION = 2")},
+    "better rules": {TABLES_PY: ("DERIVED_VERSION = 2", "DERIVED_VERSION = 3")},
 }
 
 # These are forked from a process that has imported everything and has no threads.

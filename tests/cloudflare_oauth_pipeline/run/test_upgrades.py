@@ -212,10 +212,10 @@ def test_better_rules_renew_what_older_ones_have_computed(
     better = copied_program(
         tmp_path / "better",
         {
-            TABLES_PY: ("DERIVED_VERSION = 1", "DERIVED_VERSION = 2"),
+            TABLES_PY: ("DERIVED_VERSION = 2", "DERIVED_VERSION = 3"),
             "sources/cloudflare_oauth/records/enrichment.py": (
-                'return {"writes": _READING.fullmatch(action) is None} if resource and action else {}',
-                'return {"writes": action == "read"} if resource and action else {}',
+                'return {"writes": _READING.fullmatch(action) is None',
+                'return {"writes": action == "read"',
             ),
         },
     )

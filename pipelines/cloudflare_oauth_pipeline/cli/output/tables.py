@@ -11,12 +11,14 @@ from ...analysis.rules import SEVERITIES, load_rules
 from ...destinations.target import Target
 from ...run.summary import Summary
 from ...safe_text import printable_lines
-from .console import ProblemsOfAccounts, stderr, stdout, table
+from .console import ProblemsOfAccounts, complain, stderr, stdout, table
 
 if TYPE_CHECKING:
     from ...analysis.findings import Findings
     from ...run.access_check import Access
     from ...run.shards import Account
+
+_MOST_WAIVERS = 5
 
 
 def print_summary(summary: Summary, target: Target, *, dry_run: bool = False) -> None:
@@ -83,6 +85,15 @@ def print_findings(found: "Findings") -> None:
     told = [f"{counts[severity]} {severity}" for severity in reversed(SEVERITIES) if counts[severity]]
     told += [f"{len(waived_rows)} waived"] if waived_rows else []
     console.print(f"{len(open_rows)} findings" + (f": {', '.join(told)}" if told else ""))
+
+
+def print_idle_waivers(found: "Findings") -> None:
+    """Say on standard error which waivers are expired or match nothing: five, and how many more there are."""
+    idle = found.waivers_without_effect
+    for sentence in idle[:_MOST_WAIVERS]:
+        complain(sentence, prefix="warning")
+    if more := len(idle[_MOST_WAIVERS:]):
+        complain(f"{more} more waivers are expired or match nothing", prefix="warning")
 
 
 def _finding(row: dict[str, Any], last: str, found: "Findings") -> tuple[str | Text, ...]:

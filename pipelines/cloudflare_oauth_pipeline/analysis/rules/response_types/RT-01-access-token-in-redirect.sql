@@ -6,6 +6,6 @@
 -- reference: RFC 9700 §2.1.2
 -- requires: response_types
 
-SELECT account_id, client_id, value AS subject, 'response type token' AS detail
+SELECT account_id, client_id, value AS subject, 'response type ' || value AS detail
 FROM oauth_clients__response_types
-WHERE value = 'token'
+WHERE ' ' || value || ' ' LIKE '% token %'

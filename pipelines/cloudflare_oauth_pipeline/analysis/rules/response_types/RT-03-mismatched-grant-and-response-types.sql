@@ -15,7 +15,7 @@ JOIN (
   SELECT g.account_id, g.client_id, MIN(g.value) AS given,
     MAX(CASE WHEN g.value = 'authorization_code' THEN 1 ELSE 0 END) = 1 AS authorization_code,
     MAX(CASE WHEN g.value = 'refresh_token' THEN 1 ELSE 0 END) = 1 AS refresh_token,
-    MAX(CASE WHEN r.value = 'code' THEN 1 ELSE 0 END) = 1 AS code
+    MAX(CASE WHEN ' ' || r.value || ' ' LIKE '% code %' THEN 1 ELSE 0 END) = 1 AS code
   FROM oauth_clients__grant_types AS g
   JOIN oauth_clients__response_types AS r ON r.account_id = g.account_id AND r.client_id = g.client_id
   GROUP BY g.account_id, g.client_id

@@ -7,11 +7,16 @@
 -- requires: scopes
 
 SELECT s.account_id, s.client_id, MIN(catalogue.category) AS subject,
-  'categories: ' || CAST(COUNT(DISTINCT catalogue.category) AS VARCHAR)
+  'categories: ' || CAST(COUNT(DISTINCT catalogue.slug) AS VARCHAR)
     || ', write scopes: ' || CAST(COUNT(DISTINCT s.value) AS VARCHAR) AS detail
 FROM oauth_clients__scopes AS s
-JOIN oauth_scopes AS catalogue ON catalogue.id = s.value
+JOIN (
+  -- The same category comes as a label (Account & Billing) or as a slug (account_and_billing).
+  SELECT id, category, REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(
+    LOWER(category), '&', ''), 'and', ''), ' ', ''), '_', ''), '-', '') AS slug
+  FROM oauth_scopes
+) AS catalogue ON catalogue.id = s.value
 WHERE s.writes
 GROUP BY s.account_id, s.client_id
-HAVING COUNT(DISTINCT catalogue.category) > 3
-    OR MAX(CASE WHEN catalogue.category = 'Account & Billing' THEN 1 ELSE 0 END) = 1
+HAVING COUNT(DISTINCT catalogue.slug) > 3
+    OR MAX(CASE WHEN catalogue.slug = 'accountbilling' THEN 1 ELSE 0 END) = 1
