@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,6 +165,35 @@ def test_the_security_review_matches_the_findings_view(show: Show, demo: Target)
         "GROUP BY ALL ORDER BY n DESC, name",
     )
     assert f"Findings: {', '.join(f'{name} {count}' for name, count in accounts)}." in page.static
+
+
+def test_findings_are_sorted_by_their_own_severity(
+    show: Show, organisation: Organisation, synced: Callable[[], Target]
+) -> None:
+    """Not by the worst that their rule can give: neither the rules nor the findings of one."""
+    writing = {"token_endpoint_auth_method": "none", "scopes": ["dns.write"]}
+    organisation.add(ACCOUNT, client_id="1", client_name="Alpha", **writing)
+    organisation.add(ACCOUNT, client_id="2", client_name="Shared", redirect_uris=["myapp:/cb"])
+    organisation.add(account_id("two"), client_id="3", client_name="Shared")
+    organisation.add(
+        ACCOUNT,
+        client_id="4",
+        client_name="Old",
+        created_at=(datetime.now(UTC) - timedelta(days=200)).isoformat(),
+        token_endpoint_auth_method="client_secret_basic",
+        redirect_uris=["javascript:x", "http://localhost/", "myapp:/cb"],
+    )
+    target = synced()
+    before = show("security_review", target).static
+    organisation.add(ACCOUNT, client_id="5", client_name="Zulu", visibility="public", **writing)
+    after = show("security_review", synced()).static
+
+    order = re.findall("<h3>([A-Z]{2}-[0-9]{2})", before)
+    # Critical before high, medium before low, and low ones by id.
+    for worse, better in (("RU-09", "AU-02"), ("RU-07", "ID-05"), ("RU-05", "SE-02")):
+        assert order.index(worse) < order.index(better)
+    section = after.split("<h3>AU-02")[1].split("<h3>")[0]
+    assert section.index("Zulu") < section.index("Alpha")
 
 
 def test_waived_findings_are_listed_separately(show: Show, demo: Target, tmp_path: Path) -> None:

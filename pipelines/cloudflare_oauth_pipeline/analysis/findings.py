@@ -54,7 +54,7 @@ def read_findings(
         read = {account_id for (account_id,) in dataset.query(_ACCOUNTS_READ).rows}
     findings = [dict(zip(COLUMNS, row, strict=True)) for row in result.rows]
     # Where nothing was ever read, a waiver that matches nothing may still be needed.
-    idle = without_effect(waivers, findings) if read else []
+    idle = without_effect(waivers, findings if read else None)
     findings = [row for row in findings if not account_ids or row["account_id"] in account_ids]
     findings.sort(key=lambda row: (-rank(row["severity"]), *(row[name] or "" for name in _ORDER)))
     return Findings(

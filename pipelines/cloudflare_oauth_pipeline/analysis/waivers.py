@@ -80,16 +80,20 @@ class Waiver:
         )
 
 
-def without_effect(waivers: Sequence[Waiver], findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each waiver that is expired or matches none of the findings, in the file's order."""
+def without_effect(waivers: Sequence[Waiver], findings: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """A sentence for each waiver that is expired or matches none of the findings, in the file's order.
+
+    Args:
+        findings: all findings of all accounts; None if they are unknown, so that only dates are judged.
+    """
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for finding in findings:
+    for finding in findings or ():
         found.setdefault(finding["rule_id"], []).append(finding)
     told = []
     for number, waiver in enumerate(waivers, start=1):
         if waiver.is_expired:
             told.append(f"waiver {number} ({waiver}) expired after {waiver.until}: renew or remove it")
-        elif not any(map(waiver.matches, found.get(waiver.rule, ()))):
+        elif findings is not None and not any(map(waiver.matches, found.get(waiver.rule, ()))):
             told.append(f"waiver {number} ({waiver}) matches no finding: correct or remove it")
     return told
 

@@ -269,7 +269,9 @@ class _Marks(dict[int, str | None]):
         # The classes of overlays, and of what stands above or below in Latin, Greek and Cyrillic. Marks of
         # other classes tell letters of other scripts apart.
         is_accent = unicodedata.combining(letter) in _ACCENTS
-        is_invisible = code in _INVISIBLE or unicodedata.category(letter) in ("Cc", "Cf") and letter > "\x7f"
+        is_invisible = code in _INVISIBLE or (
+            unicodedata.category(letter) in ("Cc", "Cf") and letter > "\x7f"
+        )
         self[code] = found = None if is_accent or is_invisible else letter
         return found
 

@@ -12,7 +12,9 @@ import pytest
 
 from cloudflare_oauth import SyncSettings
 from cloudflare_oauth.records.tables import ARRAYS
+from cloudflare_oauth_pipeline.analysis.findings import read_findings
 from cloudflare_oauth_pipeline.analysis.views import load_views
+from cloudflare_oauth_pipeline.analysis.waivers import Waiver
 from cloudflare_oauth_pipeline.demo.organisation import demo_organisation
 from cloudflare_oauth_pipeline.destinations.dataset import translated
 from cloudflare_oauth_pipeline.destinations.pipeline import open_for_reading
@@ -73,7 +75,7 @@ DEMO_FINDINGS = {
 
 
 def test_the_demo_has_exactly_the_findings_known_in_advance(tmp_path: Path) -> None:
-    """Each client has the rules listed for it, and an ordinary client has a finding only for a shared name."""
+    """Each client has the rules listed for it; an ordinary client has a finding only for a shared name."""
     target = Target(db=tmp_path / "demo.duckdb", pipelines_dir=tmp_path / "dlt")
     with FakeApi(demo_organisation()) as api:
         sync(
@@ -262,6 +264,97 @@ def test_a_waiver_covers_nothing_else(run: Run, waiver: str) -> None:
     write_waivers(f'rule = "RU-02"\n{waiver}')
 
     assert run("findings", "--fail-on", "critical").exit_code == 4
+
+
+@pytest.mark.usefixtures("risky")
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+def test_waivers_without_effect_are_named_on_standard_error(run: Run, output: str) -> None:
+    """Whatever the format, the account and the severity that are shown; standard output stays as it is."""
+    other = account_id("two")
+    narrowed = ("--account", other, "--min-severity", "low", "--format", output)
+    plain = run("findings", *narrowed)
+    write_waivers(
+        'rule = "RU-02"\nuntil = 2026-01-01\nreason = "expired"',
+        f'rule = "RU-01"\naccount = "{ACCOUNT.upper()}"\nsubject = "http:*"\nreason = "another account"',
+        'rule = "RU-01"\nsubject = "http://b.example/"\nreason = "gone"',
+        'rule = "RU-05"\nclient = "2"\nreason = "another client"',
+        'rule = "SE-01"\nuntil = 2099-01-01\nreason = "never fired"',
+    )
+
+    done = run("findings", *narrowed)
+
+    said = " ".join(done.stderr.split())
+    assert (plain.exit_code, plain.stderr, done.exit_code) == (0, "", 0)
+    assert done.stdout == plain.stdout
+    assert said.count("warning:") == 4
+    assert "waiver 1 (RU-02) expired after 2026-01-01" in said
+    assert "waiver 3 (RU-01, subject 'http://b.example/') matches no finding" in said
+    assert "waiver 4 (RU-05, client '2') matches no finding" in said
+    assert "waiver 5 (SE-01) matches no finding" in said
+
+
+@pytest.mark.usefixtures("risky")
+@pytest.mark.parametrize(("idle", "lines"), [(0, 0), (5, 5), (6, 6), (40, 6)])
+def test_many_waivers_without_effect_take_six_lines(run: Run, idle: int, lines: int) -> None:
+    """Five of them, and how many more there are."""
+    write_waivers(*[f'rule = "SE-01"\nclient = "{number}"\nreason = "gone"' for number in range(idle)])
+
+    said = run("findings", "--format", "json").stderr
+
+    assert said.count("warning:") == lines
+    assert (f"{idle - 5} more waivers" in said) == (idle > 5)
+
+
+def test_nothing_ever_read_is_no_proof_that_a_waiver_matches_nothing(run: Run, api: FakeApi) -> None:
+    """Only an expired one is named then."""
+    api.organisation.add(ACCOUNT, client_id="1", redirect_uris=["http://a.example/"])
+    api.behaviour.forbid(ACCOUNT)
+    run("sync")
+    write_waivers(
+        'rule = "RU-01"\nreason = "needed once it is read"',
+        'rule = "RU-05"\nuntil = 2026-01-01\nreason = "old"',
+    )
+
+    said = run("findings").stderr
+
+    assert said.count("warning:") == 1
+    assert "waiver 2 (RU-05) expired" in said
+
+
+@pytest.mark.parametrize("any_destination", ["duckdb", "postgres"])
+def test_what_a_waiver_matches_is_what_the_view_waives(
+    api: FakeApi, run: Run, request: pytest.FixtureRequest, any_destination: str
+) -> None:
+    """The patterns of SQL, of regular expressions and line breaks in a subject have no meaning."""
+    if any_destination == "postgres":
+        environment = request.getfixturevalue("monkeypatch")
+        uri = request.getfixturevalue("server").emptied("waivers").uri
+        environment.setenv("DESTINATION__POSTGRES__CREDENTIALS", uri)
+    uris = ["http://a.example/", "http://a_example/%", "http://A.example/!x", "http://a.example/(\\d+)?\n[b]"]
+    api.organisation.add(ACCOUNT, client_id="1", redirect_uris=uris)
+    run("sync", "--destination", any_destination)
+    target = Target(destination=any_destination) if any_destination == "postgres" else Target(db=Path(DB))
+    subjects = [
+        None,
+        *uris,
+        "*",
+        "http://*",
+        "*[b]",
+        "http://a*",
+        "*_*",
+        "*%",
+        "*!*",
+        "*\\d*",
+        "a.example",
+        "",
+        "**x",
+    ]
+
+    for subject in subjects:
+        waiver = Waiver(rule="RU-01", reason="x", subject=subject)
+        found = read_findings(target, waivers=[waiver])
+        assert [waiver.matches(row) for row in found.rows] == [row["waived"] for row in found.rows], subject
+        assert bool(found.waivers_without_effect) == (not any(row["waived"] for row in found.rows))
 
 
 @pytest.mark.parametrize(
