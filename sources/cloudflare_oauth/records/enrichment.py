@@ -33,7 +33,7 @@ _REDIRECT_PARAMETERS = frozenset(
     dest destination goto target forward forwardto callback callbackurl successurl relaystate
     """.split()  # noqa: SIM905 - reads better than a list
 )
-# A resource and an action: `dns.read`, in older clients `zone:read`, in the oldest `oauth_certificates_write`.
+# A resource and an action: `dns.read`, in older clients `zone:read`, in the oldest `certificates_write`.
 _SCOPE = re.compile(r"(?P<resource>.+)[.:](?P<action>[^.:]+)|(?P<old>.+)_(?P<old_action>read|write|edit)")
 # Actions that change nothing. `export` hands out what is stored, as `get` does.
 _READING = re.compile(r"(?:.*[_-])?read|read[_-]?only|get|list|view|export|report|monitoring|evaluate|search")
@@ -161,9 +161,8 @@ _LOOK_ALIKES = str.maketrans("i1|0", "lllo")
 _SEPARATORS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]|(?<![0-9])[-_.,:;/\\~'`\"]|[-_.,:;/\\~'`\"](?![0-9])")
 # Invisible, and in none of the categories for that: fillers, the blank of Braille, variation selectors.
 _INVISIBLE = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
-    + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)]
-)
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+) | frozenset(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)]))
 _MIDDLE_DOTS = frozenset("\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u02d9\u2018\u2019\u00b4")
 
 
@@ -269,9 +268,9 @@ class _Marks(dict[int, str | None]):
         # The classes of overlays, and of what stands above or below in Latin, Greek and Cyrillic. Marks of
         # other classes tell letters of other scripts apart.
         is_accent = unicodedata.combining(letter) in _ACCENTS
-        is_invisible = code in _INVISIBLE or (
-            unicodedata.category(letter) in ("Cc", "Cf") and letter > "\x7f"
-        )
+        # Those of ASCII are left to `_SEPARATORS`, because a tab is a space.
+        is_control = not letter.isascii() and unicodedata.category(letter) in ("Cc", "Cf")
+        is_invisible = is_control or letter in _INVISIBLE
         self[code] = found = None if is_accent or is_invisible else letter
         return found
 
