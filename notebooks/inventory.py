@@ -37,7 +37,8 @@ def _():
         scopes = data.frame("SELECT account_id, client_id, value, writes FROM oauth_clients__scopes")
         catalogue = data.frame("SELECT id AS value, category FROM oauth_scopes")
         redirects = data.frame("""
-            SELECT account_id, client_id, COALESCE(registrable_domain, host, scheme) AS domain
+            SELECT account_id, client_id,
+              COALESCE(registrable_domain, CASE WHEN host_type IS NOT NULL THEN host END, scheme) AS domain
             FROM oauth_clients__redirect_uris
         """)
     accounts = frames.told_apart(accounts)

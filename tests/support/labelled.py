@@ -73,7 +73,48 @@ REDIRECTS: list[tuple[str, str, str]] = [
     ("myapp:/cb", "RU-07 RU-10", "RU-07"),
     ("myapp://oauth.example", "RU-07 RU-10", "RU-07"),
     ("MyApp:cb", "RU-07 RU-10", "RU-07"),
-    ("urn:ietf:wg:oauth:2.0:oob", "RU-07 RU-10", "RU-07"),
+    ("urn:ietf:wg:oauth:2.0:oob", "RU-14", "RU-14"),
+    ("urn:ietf:wg:oauth:2.0:oob:auto", "RU-14", "RU-14"),
+    ("URN:IETF:wg:oauth:2.0:OOB", "RU-14", "RU-14"),
+    (" urn:ietf:wg:oauth:2.0:o\tob\n", "RU-14", "RU-14"),
+    ("oob", "RU-14", "RU-14"),
+    ("OOB ", "RU-14", "RU-14"),
+    ("urn:ietf:wg:oauth:2.0:oobe", "RU-07 RU-10", "RU-07"),
+    ("urn:ietf:wg:oauth:2x0:oob", "RU-07 RU-10", "RU-07"),
+    ("urn:example:oob", "RU-07 RU-10", "RU-07"),
+    ("/oob", "RU-04", "RU-04"),
+    ("oob.fine.example", "RU-04", "RU-04"),
+    ("oob:/cb", "RU-07 RU-10", "RU-07"),
+    ("https://app.fine.example/urn:ietf:wg:oauth:2.0:oob", "", ""),
+    ("com.example.app://callback", "RU-10", ""),
+    ("com.example.app://localhost/cb", "RU-10", ""),
+    ("com.example.app://127.0.0.1/cb", "RU-10", ""),
+    ("com.example.app://8.8.8.8/cb", "RU-10", ""),
+    ("vscode://publisher.extension/cb", "RU-07 RU-10", "RU-07"),
+    ("capacitor://localhost", "RU-07 RU-10", "RU-07"),
+    ("ionic://[::1]/cb", "RU-07 RU-10", "RU-07"),
+    (" https://app.fine.example/cb\n", "", ""),
+    ("https://a\tpp.fine.ex\r\nample/cb", "", ""),
+    ("ht\ttp://app.fine.example/cb", "RU-01", "RU-01"),
+    ("\x01\x1f http://app.fine.example/cb", "RU-01", "RU-01"),
+    ("http://local\nhost.evil.example/cb", "RU-01", "RU-01"),
+    ("http://127.0.\t0.1/cb", "RU-06", ""),
+    (" http://local\thost/cb", "RU-05 RU-06", "RU-05"),
+    ("\nhttps://*.fine.example/cb", "RU-02", "RU-02"),
+    ("https://app.fine.example/%\t2a", "RU-02", "RU-02"),
+    ("\thttps://app.fine.example/cb#", "RU-03", "RU-03"),
+    (" /callback", "RU-04", "RU-04"),
+    ("/\t/app.fine.example/cb", "RU-04", "RU-04"),
+    ("https://app.fine.ex ample/cb", "RU-04", "RU-04"),
+    ("\x02https://app.fine\x02.example/cb", "RU-04", "RU-04"),
+    (" my\tapp:/cb", "RU-07 RU-10", "RU-07"),
+    (" javascript:alert(1)", "RU-09", "RU-09"),
+    ("java\nscript:alert(1)", "RU-09", "RU-09"),
+    ("\x01\x1fj\r\nava\tscript\t:alert(1)", "RU-09", "RU-09"),
+    ("\tdata:text/html,x", "RU-09", "RU-09"),
+    ("https://app.fine.example/cb?ne\nxt=/home", "RU-11", "RU-11"),
+    ("https://me\t@app.fine.example/cb", "RU-12", "RU-12"),
+    (" https://8.8.\n8.8/cb", "RU-12", "RU-12"),
     ("javascript:alert(1)", "RU-09", "RU-09"),
     ("JavaScript:alert(1)", "RU-09", "RU-09"),
     ("javascript:/*x*/alert(1)", "RU-09", "RU-09"),
@@ -94,7 +135,7 @@ REDIRECTS: list[tuple[str, str, str]] = [
     ("https://me:pw@app.fine.example/cb", "RU-12", "RU-12"),
     ("https://app.fine.example@8.8.8.8/cb", "RU-12", "RU-12"),
 ]
-REDIRECT_RULES = [f"RU-{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12)]
+REDIRECT_RULES = [f"RU-{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14)]
 
 
 @dataclass(frozen=True)
@@ -145,6 +186,34 @@ OTHER_SCOPES = {
 }
 WIDE = ["dns.write", "workers-scripts.write", "cache.purge", "zone-waf.write", "images.write"]
 
+# URIs that run a script or hide where they lead, with the severity for where no code is sent to them.
+UNCLEAR = [
+    ("high", "javascript:alert(1)"),
+    ("high", " JavaScript:alert(1)"),
+    ("high", "java\nscr\tipt:alert(1)"),
+    ("high", "\x01data:text/html,x"),
+    ("high", "file:///etc/passwd"),
+    ("high", "blob:https://a.example/1"),
+    ("high", "vbscript:x"),
+    ("medium", "https://me@a.example/"),
+    ("medium", " https://www.fine.example\t@evil.example/"),
+    ("medium", "//a.example/x"),
+    ("medium", "\t//a.example/x"),
+    ("medium", "/\\a.example/x"),
+    ("medium", "www.fine.example"),
+    ("medium", "https:///x"),
+    ("medium", "https://a.example\\@evil.example/"),
+]
+CLEAR = [
+    "https://www.fine.example/x",
+    "HTTPS://WWW.FINE.EXAMPLE/@me",
+    " https://www.f\tine.example/javascript:alert(1)",
+    "https://javascript.fine.example/",
+    "https://www.fine.example//a.example",
+    "https://10.0.0.1/",
+]
+SHOWN = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+
 LABELLED: dict[str, Labelled] = {
     "RU-13": Labelled(
         [
@@ -152,12 +221,18 @@ LABELLED: dict[str, Labelled] = {
             ("low", _redirecting("https://a.pages.dev/", "https://b.pages.dev/")),
             ("low", _redirecting("https://a.co.uk/", "https://b.co.uk/", "http://127.0.0.1/")),
             ("low", _redirecting("https://one.example/", "https://one.example.evil.example/")),
+            ("low", _redirecting("https://one.example/", "https://t\two.example/")),
+            ("low", _redirecting("https://one.example/", " //two.example/")),
         ],
         [
             _redirecting("https://a.one.example/", "https://b.one.example/"),
             _redirecting("https://one.example/", "https://ONE.example./x"),
             _redirecting("https://one.example/", "http://127.0.0.1/", "com.example.app:/cb"),
             _redirecting("https://10.0.0.1/", "https://10.0.0.2/"),
+            _redirecting("https://one.example/", "https://o\tne.example/", " https://one.example/\n"),
+            _redirecting("https://one.example/", "com.example.app://callback"),
+            _redirecting("https://one.example/", "vscode://publisher.extension/cb", "capacitor://localhost"),
+            _redirecting("myapp://one.example", "myapp://two.example"),
             _redirecting("https://a.one.co.uk/", "https://b.one.co.uk/"),
         ],
         NO_REDIRECTS,
@@ -254,18 +329,28 @@ LABELLED: dict[str, Labelled] = {
         [
             ("high", {"allowed_cors_origins": ["*"]}),
             ("high", {"allowed_cors_origins": ["https://a.example", "null"]}),
+            ("high", {"allowed_cors_origins": [" Null "]}),
+            ("high", {"allowed_cors_origins": ["https://*.example.com"]}),
+            ("high", {"allowed_cors_origins": [" ht\ttps://*"]}),
+            ("high", {"allowed_cors_origins": ["https://{tenant}.a.example"]}),
+            ("high", {"allowed_cors_origins": [r"^https://.+\.a\.example$"]}),
         ],
-        [{"allowed_cors_origins": ["https://a.example"]}, {"allowed_cors_origins": ["https://null.example"]}],
+        [
+            {"allowed_cors_origins": ["https://a.example", " https://a\t.example", "https://[2001:db8::1]"]},
+            {"allowed_cors_origins": ["https://null.example", "nullify", "https://null"]},
+        ],
         [{"allowed_cors_origins": []}, {"allowed_cors_origins": None}],
     ),
     "CO-02": Labelled(
         [
             ("medium", {"allowed_cors_origins": ["http://a.example"]}),
             ("medium", {"allowed_cors_origins": ["http://localhost.evil.example"]}),
+            ("medium", {"allowed_cors_origins": [" ht\ttp://a.example"]}),
         ],
         [
             {"allowed_cors_origins": ["https://a.example"]},
             {"allowed_cors_origins": ["http://127.0.0.1:3000", "http://[::1]", "http://localhost"]},
+            {"allowed_cors_origins": ["http://local\thost", "capacitor://localhost", "ionic://a.example"]},
             {"allowed_cors_origins": ["*"]},
         ],
         [{"allowed_cors_origins": []}],
@@ -279,6 +364,7 @@ LABELLED: dict[str, Labelled] = {
         [
             ("medium", {"post_logout_redirect_uris": ["http://a.example/bye"]}),
             ("medium", {"post_logout_redirect_uris": ["https://a.example", "http://127.0.0.1.evil.example"]}),
+            ("medium", {"post_logout_redirect_uris": ["\nh\tttp://a.example/bye"]}),
         ],
         [
             {
@@ -292,9 +378,20 @@ LABELLED: dict[str, Labelled] = {
         [{"post_logout_redirect_uris": []}],
     ),
     "LO-02": Labelled(
-        [("medium", {"post_logout_redirect_uris": ["https://*.a.example/bye"]})],
-        [{"post_logout_redirect_uris": ["https://a.example/bye"]}],
+        [
+            ("medium", {"post_logout_redirect_uris": ["https://*.a.example/bye"]}),
+            ("medium", {"post_logout_redirect_uris": [" https://a.example/%2\ta"]}),
+        ],
+        [{"post_logout_redirect_uris": ["https://a.example/bye", "javascript:/*x*/alert(1)"]}],
         [{"post_logout_redirect_uris": None}],
+    ),
+    "LO-03": Labelled(
+        [
+            (severity, {"post_logout_redirect_uris": ["https://a.example/bye", uri]})
+            for severity, uri in UNCLEAR
+        ],
+        [{"post_logout_redirect_uris": [uri]} for uri in (*CLEAR, "com.example.app:/bye", "myapp://bye")],
+        [{"post_logout_redirect_uris": []}, {"post_logout_redirect_uris": [None]}],
     ),
     "ID-01": Labelled(
         [
@@ -331,21 +428,29 @@ LABELLED: dict[str, Labelled] = {
             ("medium", {"logo_uri": "https://cdn.other.example/l.png"}),
             ("medium", {"policy_uri": "https://fine.example.evil.example/"}),
             ("medium", {"tos_uri": "https://10.0.0.1/"}),
+            ("medium", {"client_uri": "https://ot\ther.example"}),
+            ("medium", {"logo_uri": " //other.example/l.png"}),
         ],
         [
             {},
+            {"client_uri": "https://www.f\tine.example", "tos_uri": " https://fine.example/\n"},
+            {"client_uri": "com.other.app://callback", "logo_uri": "capacitor://localhost"},
+            _redirecting("com.example.app://callback", "vscode://publisher.extension/cb"),
+            _redirecting("capacitor://localhost"),
             {"redirect_uris": ["http://127.0.0.1/", "https://x.fine.example/"]},
             _redirecting("http://127.0.0.1/"),
         ],
-        [*NO_REDIRECTS, dict.fromkeys(("client_uri", "logo_uri", "policy_uri", "tos_uri"))],
+        [*NO_REDIRECTS, dict.fromkeys(SHOWN)],
     ),
     "ID-04": Labelled(
         [
             ("low", {"client_uri": "HTTP://www.fine.example"}),
             ("low", {"logo_uri": "http://fine.example/l.png"}),
+            ("low", {"policy_uri": " http://fine.example/"}),
+            ("low", {"tos_uri": "ht\ntp://fine.example/"}),
         ],
-        [{}, {"tos_uri": "https://fine.example/http://"}],
-        [dict.fromkeys(("client_uri", "logo_uri", "policy_uri", "tos_uri"))],
+        [{}, {"tos_uri": "https://fine.example/http://"}, {"logo_uri": "httpx://fine.example"}],
+        [dict.fromkeys(SHOWN)],
     ),
     "ID-05": Labelled(
         [
@@ -391,6 +496,14 @@ LABELLED: dict[str, Labelled] = {
         ],
         [{"client_name": None, "scopes": ["dns.write"]}],
     ),
+    "ID-08": Labelled(
+        [
+            (severity, {SHOWN[number % 4]: uri})
+            for number, (severity, uri) in enumerate([*UNCLEAR, *UNCLEAR[:1], *UNCLEAR[:8:-1]])
+        ],
+        [{}, *({field: uri} for field in SHOWN for uri in CLEAR), {"logo_uri": ""}, {"tos_uri": " \t"}],
+        [dict.fromkeys(SHOWN)],
+    ),
     "SC-01": Labelled(
         [
             ("high", {"scopes": WIDE}),
@@ -426,15 +539,26 @@ LABELLED: dict[str, Labelled] = {
         },
     ),
     "DR-02": Labelled(
-        [("high", _redirecting("https://app.fine.example/cb", "https://new.example/cb"))],
+        [
+            ("high", _redirecting("https://app.fine.example/cb", "https://new.example/cb")),
+            ("high", _redirecting("https://app.fine.example/cb", " https://n\tew.example/cb")),
+            ("high", _redirecting("https://app.fine.example/cb", "//new.example/cb")),
+        ],
         [
             _redirecting("https://app.fine.example/cb", "https://other.fine.example/cb"),
             _redirecting("https://new.example/cb"),
+            _redirecting("https://app.fine.example/cb", "https://app.f\tine.example/cb"),
+            _redirecting("https://app.fine.example/cb", "com.example.app://callback"),
+            _redirecting("https://app.fine.example/cb", "vscode://publisher.extension/cb"),
+            _redirecting("https://app.fine.example/cb", "capacitor://localhost"),
         ],
         [],
         before={
-            "fires-0": _redirecting("https://app.fine.example/cb"),
-            "passes-0": _redirecting("https://app.fine.example/cb"),
+            name: _redirecting("https://app.fine.example/cb")
+            for name in (
+                *(f"fires-{number}" for number in range(3)),
+                *(f"passes-{number}" for number in (0, 2, 3, 4, 5)),
+            )
         },
     ),
     "DR-03": Labelled(

@@ -23,7 +23,12 @@ ARRAYS = (
     "post_logout_redirect_uris",
 )
 TIMESTAMPS = ("created_at", "updated_at", "promoted_at")
-FACTS = ("client_name_skeleton", "client_domain", "logo_domain", "policy_domain", "tos_domain")
+FACTS = (
+    "client_name_skeleton",
+    *(f"{shown}_domain" for shown in ("client", "logo", "policy", "tos")),
+    *(f"{shown}_uri_scheme" for shown in ("client", "logo", "policy", "tos")),
+    *(f"{shown}_uri_has_userinfo" for shown in ("client", "logo", "policy", "tos")),
+)
 OURS = ("account_id", "content_hash", "observed_at", "change_id", "derived_version", "_deleted", *FACTS)
 CLIENTS = "oauth_clients"
 

@@ -46,6 +46,7 @@ def _rules() -> Iterator[str]:
     yield "\n## Rules\n"
     yield "A rule gives no verdict on a client that lacks a field it requires: there is nothing to judge."
     yield "[Security rules](rules.md) describes how a rule is written."
+    yield "Numbers of rules that were dropped are not reused."
     for rule in load_rules():
         requires = ", ".join(" or ".join(f"`{field}`" for field in either) for either in rule.requires)
         yield f"\n### {rule.id}: {rule.title}\n"

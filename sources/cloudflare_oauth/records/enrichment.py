@@ -22,6 +22,9 @@ from .canonical import JSON
 _PLAIN_URL = re.compile(
     r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]*[a-z][a-z0-9-]*)(?::[0-9]{1,4})?(?:/[A-Za-z0-9/._~-]*)?"
 )
+# Browsers remove these before they parse a URI: C0 controls and spaces around it, and line breaks and tabs.
+_AROUND = "".join(map(chr, range(0x21)))
+_ANYWHERE = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # Never valid in the authority of a URI; browsers and libraries disagree about what follows.
 _NOT_IN_AUTHORITY = re.compile(r"[\x00-\x20\x7f\\<>^`{|}\"]")
@@ -33,13 +36,17 @@ _REDIRECT_PARAMETERS = frozenset(
     dest destination goto target forward forwardto callback callbackurl successurl relaystate
     """.split()  # noqa: SIM905 - reads better than a list
 )
+_OUT_OF_BAND = re.compile(r"urn:ietf:wg:oauth:2\.0:oob(?::.*)?|oob", re.IGNORECASE)
+# The schemes whose host is the name of a machine; in others, such as vscode://publisher.extension, it is not.
+# A URI without a scheme gets that of the page that completes it.
+_WEB = frozenset({"http", "https", None})
+_SHOWN = ("client", "logo", "policy", "tos")
 # A resource and an action: `dns.read`, in older clients `zone:read`, in the oldest `certificates_write`.
 _SCOPE = re.compile(r"(?P<resource>.+)[.:](?P<action>[^.:]+)|(?P<old>.+)_(?P<old_action>read|write|edit)")
 # Actions that change nothing. `export` hands out what is stored, as `get` does.
 _READING = re.compile(r"(?:.*[_-])?read|read[_-]?only|get|list|view|export|report|monitoring|evaluate|search")
 # Their actions change something elsewhere: `ai-search.run` uses paid resources; these only look.
 _READING_SCOPES = frozenset({"websearch.run", "teams.pii"})
-_DOMAINS = {f"{name}_domain": f"{name}_uri" for name in ("client", "logo", "policy", "tos")}
 _PROTOCOL_SCOPES = frozenset({"openid", "offline", "offline_access", "profile", "email", "address", "phone"})
 
 
@@ -53,26 +60,28 @@ def load_bundled_lists() -> None:
 def uri_facts(uri: str) -> JSON:
     """The parts of a redirect URI or an origin, as columns beside its `value`; absent parts are left out.
 
-    `host_type` is `loopback` (an address), `localhost` (by name), `private`, `address` or `name`. A host
-    that browsers and libraries would parse differently counts as absent.
+    `host_type` is `loopback` (an address), `localhost` (by name), `private`, `address` or `name`; like the
+    registrable domain, it is absent if the scheme is not of the web. A host that browsers and libraries would
+    parse differently counts as absent. What browsers remove before they parse a URI is removed here, too.
     """
     if plain := _PLAIN_URL.fullmatch(uri):
-        return {"has_fragment": False, "has_pattern": False, "has_userinfo": False, "scheme": plain[1]} | (
-            _host_facts(plain[2])
-        )
+        none = dict.fromkeys(("has_fragment", "has_pattern", "has_userinfo", "is_out_of_band"), False)
+        return {**none, "scheme": plain[1], **_host_facts(plain[2])}
+    uri = _as_browsers_see(uri)
     parts = _split(uri)
-    scheme = _SCHEME.match(uri)
+    scheme = _scheme(uri)
     facts: JSON = {
         "has_fragment": "#" in uri,
         "has_pattern": _PATTERN.search(uri) is not None or (parts is not None and "[" in parts.path),
         "has_userinfo": parts is not None and "@" in parts.netloc,
+        "is_out_of_band": _OUT_OF_BAND.fullmatch(uri) is not None,
     }
     if scheme:
-        facts["scheme"] = scheme[1].lower()
+        facts["scheme"] = scheme
     if parts is None:
         return facts
     if host := _host(parts):
-        facts |= _host_facts(host)
+        facts |= _host_facts(host) if scheme in _WEB else {"host": host}
     if parts.query and (parameter := _redirect_parameter(parts.query)):
         facts["redirect_parameter"] = parameter
     return facts
@@ -113,7 +122,11 @@ def with_element_facts(client: JSON) -> JSON:
 
 def client_facts(client: JSON) -> JSON:
     """Columns of a client's row, derived from its fields."""
-    facts = {column: domain for column, uri in _DOMAINS.items() if (domain := _domain(client.get(uri)))}
+    facts: JSON = {}
+    for shown in _SHOWN:
+        uri = client.get(f"{shown}_uri")
+        if isinstance(uri, str) and (uri := _as_browsers_see(uri)):
+            facts |= _shown_facts(shown, uri)
     name = client.get("client_name")
     if isinstance(name, str) and (skeleton := name_skeleton(name)):
         facts["client_name_skeleton"] = skeleton
@@ -166,6 +179,16 @@ _INVISIBLE = frozenset(
 _MIDDLE_DOTS = frozenset("\u00b7\u2022\u2024\u2027\u2219\u22c5\u30fb\u02d9\u2018\u2019\u00b4")
 
 
+def _as_browsers_see(uri: str) -> str:
+    """A URI without what the URL Standard of WHATWG removes before it parses one."""
+    return uri.strip(_AROUND).translate(_ANYWHERE)
+
+
+def _scheme(uri: str) -> str | None:
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else None
+
+
 def _split(uri: str) -> SplitResult | None:
     try:
         parts = urlsplit(uri)
@@ -212,16 +235,17 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
-def _domain(uri: Any) -> str | None:
-    """The registrable domain of a URI; the host itself if that is an address or local."""
-    if not isinstance(uri, str):
-        return None
+def _shown_facts(shown: str, uri: str) -> JSON:
+    """Columns about a displayed URL; the domain is the host itself if that is an address or local."""
     scheme, _, rest = uri.partition("://")
     if scheme == "https" and (domain := _domain_of_plain_name(rest.partition("/")[0])):
-        return domain
-    parts = _split(uri)
-    host = _host(parts) if parts else None
-    return (registrable_domain(host) if _host_type(host) == "name" else host) if host else None
+        has_userinfo = False
+    else:
+        facts = uri_facts(uri)
+        scheme, has_userinfo = facts.get("scheme"), facts["has_userinfo"]
+        domain = facts.get("registrable_domain") or (facts.get("host") if "host_type" in facts else None)
+    found = {"domain": domain, "uri_scheme": scheme, "uri_has_userinfo": has_userinfo}
+    return {f"{shown}_{column}": value for column, value in found.items() if value is not None}
 
 
 @lru_cache(maxsize=4_096)

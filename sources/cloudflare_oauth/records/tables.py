@@ -55,9 +55,13 @@ ACCOUNTS = (
 CLIENT_FACTS = (
     column("client_name_skeleton", "text", "Key of the name's appearance: names that look alike share it."),
     column("client_domain", "text", "Registrable domain of `client_uri`; its host, if that is an address."),
-    column("logo_domain", "text", "The same of `logo_uri`."),
-    column("policy_domain", "text", "The same of `policy_uri`."),
-    column("tos_domain", "text", "The same of `tos_uri`."),
+    column("client_uri_scheme", "text", "Scheme of `client_uri`, in lower case; null if it has none."),
+    column("client_uri_has_userinfo", "bool", "Whether `client_uri` contains a user name or password."),
+    *(
+        column(f"{shown}_{name}", data_type, f"The same of `{shown}_uri`.")
+        for shown in ("logo", "policy", "tos")
+        for name, data_type in (("domain", "text"), ("uri_scheme", "text"), ("uri_has_userinfo", "bool"))
+    ),
 )
 
 # Raised whenever `enrichment` computes something else than before: older rows are then renewed in silence.
@@ -73,11 +77,14 @@ OURS = frozenset(
 _URI_FACTS = (
     column("scheme", "text", "Scheme, in lower case; null if the URI is not absolute."),
     column("host", "text", "Host, in lower case; null if there is none, or parsers disagree about it."),
-    column("host_type", "text", "`loopback`, `localhost` (by name), `private`, `address` or `name`."),
-    column("registrable_domain", "text", "The part of the host name that can be registered."),
+    column(
+        "host_type", "text", "`loopback`, `localhost` (by name), `private`, `address`, `name`; else null."
+    ),
+    column("registrable_domain", "text", "The part of the host name that can be registered, on the web."),
     column("has_userinfo", "bool", "Whether it contains a user name or password."),
     column("has_fragment", "bool", "Whether it has a fragment."),
     column("has_pattern", "bool", "Whether it contains a pattern such as `*`."),
+    column("is_out_of_band", "bool", "Whether it asks to show the code to the user: `oob`, or its URN."),
     column("redirect_parameter", "text", "Query parameter that names the next redirect target."),
 )
 

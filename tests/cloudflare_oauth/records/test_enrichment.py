@@ -38,6 +38,15 @@ from cloudflare_oauth.records.enrichment import (
         ("https://8.8.8.8/cb", "https", "8.8.8.8", "address", None),
         ("com.example.app:/cb", "com.example.app", None, None, None),
         ("javascript:alert(1)", "javascript", None, None, None),
+        ("com.example.app://callback", "com.example.app", "callback", None, None),
+        ("vscode://publisher.extension/cb", "vscode", "publisher.extension", None, None),
+        ("capacitor://localhost", "capacitor", "localhost", None, None),
+        ("//app.example/cb", None, "app.example", "name", "app.example"),
+        (" java\nscript:alert(1)", "javascript", None, None, None),
+        ("ht\ttp://a.example", "http", "a.example", "name", "a.example"),
+        ("\x00\x1f https://a\t.exam\r\nple\x01", "https", "a.example", "name", "a.example"),
+        ("https://a .example/", "https", None, None, None),
+        ("\xa0https://a.example/", None, None, None, None),
         ("/callback", None, None, None, None),
         ("https:///callback", "https", None, None, None),
         ("https://good.example\\@evil.example/", "https", None, None, None),
@@ -72,6 +81,10 @@ def test_uri_facts_are_scheme_host_and_domain(
         ("https://app.example/?next=/home", "redirect_parameter", "next"),
         ("https://app.example/?a=1&Return_To=%2F", "redirect_parameter", "Return_To"),
         ("https://app.example/next?nextpage=1", "redirect_parameter", None),
+        ("https://app.example/oob", "is_out_of_band", False),
+        ("urn:ietf:wg:oauth:2.0:oobe", "is_out_of_band", False),
+        ("urn:ietf:wg:oauth:2.0:oob", "is_out_of_band", True),
+        (" OOB\n", "is_out_of_band", True),
     ],
 )
 def test_uri_facts_flag_what_deserves_attention(uri: str, fact: str, value: Any) -> None:
@@ -145,15 +158,30 @@ def test_names_that_look_alike_have_the_same_skeleton() -> None:
     assert name_skeleton("Version 1.1") != name_skeleton("Version 11")
 
 
-def test_client_facts_are_the_domains_of_its_urls() -> None:
-    """An IP address stands for itself; a URL without a host gives no fact."""
-    client = {
-        "client_uri": "https://www.app.example/x",
-        "logo_uri": "http://10.0.0.1/l.png",
-        "tos_uri": "later",
-    }
-
-    assert client_facts(client) == {"client_domain": "app.example", "logo_domain": "10.0.0.1"}
+@pytest.mark.parametrize(
+    ("uri", "facts"),
+    [
+        ("https://www.app.example/x", ("app.example", "https", False)),
+        (" HTTPS://www.a\tpp.example\n", ("app.example", "https", False)),
+        ("http://10.0.0.1/l.png", ("10.0.0.1", "http", False)),
+        ("http://localhost/", ("localhost", "http", False)),
+        ("https://me@www.app.example/", ("app.example", "https", True)),
+        ("//www.app.example/", ("app.example", None, False)),
+        ("com.example.app://callback", (None, "com.example.app", False)),
+        ("java\nscript:alert(1)", (None, "javascript", False)),
+        ("https:///x", (None, "https", False)),
+        ("later", (None, None, False)),
+        (" \t", (None, None, None)),
+        (5, (None, None, None)),
+        (None, (None, None, None)),
+    ],
+)
+def test_client_facts_are_the_parts_of_its_urls(uri: Any, facts: tuple[Any, ...]) -> None:
+    """An IP address stands for itself; a URL without a host has no domain, and a blank one has no facts."""
+    for shown in ("client", "logo", "policy", "tos"):
+        columns = (f"{shown}_domain", f"{shown}_uri_scheme", f"{shown}_uri_has_userinfo")
+        expected = {name: value for name, value in zip(columns, facts, strict=True) if value is not None}
+        assert client_facts({f"{shown}_uri": uri}) == expected
 
 
 def test_change_facts_name_what_a_change_added() -> None:

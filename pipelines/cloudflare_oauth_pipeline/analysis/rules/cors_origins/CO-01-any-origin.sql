@@ -8,4 +8,4 @@
 
 SELECT account_id, client_id, value AS subject, 'allowed origin ' || value AS detail
 FROM oauth_clients__allowed_cors_origins
-WHERE value IN ('*', 'null')
+WHERE has_pattern OR LOWER(TRIM(value)) IN ('*', 'null')

@@ -8,9 +8,9 @@
 
 SELECT shown.account_id, shown.client_id, shown.uri AS subject, shown.field AS detail
 FROM (
-  SELECT account_id, client_id, 'client_uri' AS field, client_uri AS uri FROM oauth_clients
-  UNION ALL SELECT account_id, client_id, 'logo_uri', logo_uri FROM oauth_clients
-  UNION ALL SELECT account_id, client_id, 'policy_uri', policy_uri FROM oauth_clients
-  UNION ALL SELECT account_id, client_id, 'tos_uri', tos_uri FROM oauth_clients
+  SELECT account_id, client_id, 'client_uri' AS field, client_uri AS uri, client_uri_scheme AS scheme FROM oauth_clients
+  UNION ALL SELECT account_id, client_id, 'logo_uri', logo_uri, logo_uri_scheme FROM oauth_clients
+  UNION ALL SELECT account_id, client_id, 'policy_uri', policy_uri, policy_uri_scheme FROM oauth_clients
+  UNION ALL SELECT account_id, client_id, 'tos_uri', tos_uri, tos_uri_scheme FROM oauth_clients
 ) AS shown
-WHERE LOWER(shown.uri) LIKE 'http:%'
+WHERE shown.scheme = 'http' OR LOWER(shown.uri) LIKE 'http:%'

@@ -9,3 +9,4 @@
 SELECT account_id, client_id, value AS subject, 'contains a wildcard or pattern' AS detail
 FROM oauth_clients__post_logout_redirect_uris
 WHERE has_pattern
+  AND COALESCE(scheme, '') NOT IN ('javascript', 'data', 'file', 'blob', 'vbscript')

@@ -8,4 +8,5 @@
 
 SELECT u.account_id, u.client_id, u.value AS subject, CASE WHEN u.scheme IS NULL THEN 'no scheme' ELSE 'no host, or an ambiguous one' END AS detail
 FROM oauth_clients__redirect_uris AS u
-WHERE u.value IS NOT NULL AND (u.scheme IS NULL OR (u.scheme IN ('http', 'https') AND u.host IS NULL))
+WHERE u.value IS NOT NULL AND NOT COALESCE(u.is_out_of_band, FALSE)
+  AND (u.scheme IS NULL OR (u.scheme IN ('http', 'https') AND u.host IS NULL))

@@ -8,4 +8,5 @@
 
 SELECT u.account_id, u.client_id, u.value AS subject, 'scheme ' || u.scheme AS detail
 FROM oauth_clients__redirect_uris AS u
-WHERE u.scheme NOT IN ('http', 'https', 'javascript', 'data', 'file', 'blob', 'vbscript') AND u.scheme NOT LIKE '%.%'
+WHERE NOT COALESCE(u.is_out_of_band, FALSE)
+  AND u.scheme NOT IN ('http', 'https', 'javascript', 'data', 'file', 'blob', 'vbscript') AND u.scheme NOT LIKE '%.%'

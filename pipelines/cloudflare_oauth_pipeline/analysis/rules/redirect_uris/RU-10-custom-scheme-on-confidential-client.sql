@@ -9,4 +9,5 @@
 SELECT u.account_id, u.client_id, u.value AS subject, 'scheme ' || u.scheme || ', token endpoint authentication method: ' || c.token_endpoint_auth_method AS detail
 FROM oauth_clients__redirect_uris AS u
 JOIN oauth_clients AS c ON c.account_id = u.account_id AND c.client_id = u.client_id
-WHERE u.scheme NOT IN ('http', 'https', 'javascript', 'data', 'file', 'blob', 'vbscript') AND c.token_endpoint_auth_method <> 'none'
+WHERE NOT COALESCE(u.is_out_of_band, FALSE)
+  AND u.scheme NOT IN ('http', 'https', 'javascript', 'data', 'file', 'blob', 'vbscript') AND c.token_endpoint_auth_method <> 'none'
