@@ -33,7 +33,7 @@ DEMO_FINDINGS = {
     "Cloudflare Support Assistant": "ID-05",
     "dev - do not use": "ID-07",
     "Dock planner": "ID-04",
-    "Driver handbook": "AU-01 ID-03 RU-07",
+    "Driver handbook": "AU-01 RU-07",
     "Embed widget": "RT-01",
     "Everything importer": "SC-01",
     "HaIden Deploy Console": "ID-01 ID-02 ID-05 ID-06",

@@ -1,5 +1,6 @@
 """Releases follow each other, forwards and backwards: nothing is lost, and nothing logged by mistake."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,55 @@ def test_better_rules_renew_what_older_ones_have_computed(
     assert len(changes) == log
     assert [row["write_scopes_added"] for row in changes if row["change"] == "updated"] == ["dns.read"]
     assert better.sync(api, any_warehouse, tmp_path / "home")["clients"]["unchanged"] == 15
+
+
+def test_uris_loaded_before_they_were_judged_as_browsers_see_them_get_the_new_verdicts(
+    api: FakeApi, any_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Clients without a change are judged anew by the next sync; the log gets no row."""
+    older = copied_program(
+        tmp_path / "older",
+        {
+            TABLES_PY: ("DERIVED_VERSION = 2", "DERIVED_VERSION = 1"),
+            "sources/cloudflare_oauth/records/enrichment.py": (
+                "return uri.strip(_AROUND).translate(_ANYWHERE)",
+                "return uri",
+            ),
+        },
+    )
+    hidden = {
+        "script": {"redirect_uris": [" javascript:alert(1)"]},
+        "http": {"redirect_uris": ["ht\ttp://a.example/cb"]},
+        "oob": {"redirect_uris": ["o\nob"]},
+        "logout": {"post_logout_redirect_uris": ["\x01javascript:alert(1)"]},
+        "shown": {"client_uri": "java\nscript:alert(1)"},
+    }
+    for client_id, fields in hidden.items():
+        api.organisation.add(A, client_id=client_id, **fields)
+    verdicts = {
+        ("script", "RU-09"),
+        ("http", "RU-01"),
+        ("oob", "RU-14"),
+        ("logout", "LO-03"),
+        ("shown", "ID-08"),
+    }
+
+    def found(program: Program) -> set[tuple[str, str]]:
+        arguments = ("findings", "--min-severity", "high", "--format", "json")
+        arguments += ("--destination", any_warehouse.destination)
+        done = program.run(*arguments, api=api, warehouse=any_warehouse, home=tmp_path / "home")
+        assert done.returncode == 0, done.stderr
+        return {(row["client_id"], row["rule_id"]) for row in json.loads(done.stdout)}
+
+    assert older.sync(api, any_warehouse, tmp_path / "home")["exit_code"] == 0
+    assert found(older) == set()
+    log = len(any_warehouse.rows("oauth_client_changes"))
+
+    done = this_program().sync(api, any_warehouse, tmp_path / "home")
+
+    assert (done["exit_code"], done["clients"]["unchanged"]) == (0, 5), done["stderr"]
+    assert found(this_program()) == verdicts
+    assert len(any_warehouse.rows("oauth_client_changes")) == log
 
 
 def test_an_older_program_does_not_write_to_a_newer_dataset(
