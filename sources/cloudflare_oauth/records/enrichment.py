@@ -237,6 +237,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _shown_facts(shown: str, uri: str) -> JSON:
     """Columns about a displayed URL; the domain is the host itself if that is an address or local."""
+    scheme: str | None
     scheme, _, rest = uri.partition("://")
     if scheme == "https" and (domain := _domain_of_plain_name(rest.partition("/")[0])):
         has_userinfo = False
