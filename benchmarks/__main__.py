@@ -35,7 +35,7 @@ def main() -> None:
     except BenchmarkError as error:
         sys.exit(f"error: {error}")
     console = Console()
-    console.print(report.title(destination, scenario, results), highlight=False)
+    console.print(report.title(destination, scenario, results), highlight=False, soft_wrap=True)
     console.print(report.table(scenario, results))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(destination, scenario, results), indent=2) + "\n")
