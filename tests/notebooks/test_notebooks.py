@@ -76,8 +76,8 @@ def test_the_inventory_matches_the_database(show: Show, demo: Target) -> None:
         domain
         for _, _, domain in rows(
             demo,
-            "SELECT DISTINCT account_id, client_id, COALESCE(registrable_domain, host, scheme) "
-            "FROM oauth_clients__redirect_uris",
+            "SELECT DISTINCT account_id, client_id, COALESCE(registrable_domain, "
+            "CASE WHEN host_type IS NOT NULL THEN host END, scheme) FROM oauth_clients__redirect_uris",
         )
     )
     assert Counter(page.defined["shown_domains"]["domain"].fillna("").tolist()) == Counter(

@@ -148,7 +148,10 @@ class StoredState:
 
         Source: `oauth_client_changes`.
         """
-        existing = self.tables["oauth_client_changes"]["columns"] if self.tables else {}
+        if "oauth_client_changes" not in self.tables:
+            # What is there by now, this sync has logged.
+            return
+        existing = self.tables["oauth_client_changes"]["columns"]
         version = "COALESCE(derived_version, 1)" if "derived_version" in existing else "1"
         query = f"SELECT change_id FROM oauth_client_changes WHERE {version} <> {DERIVED_VERSION}"
         columns = [column.name for column in OAUTH_CLIENT_CHANGES if column.name in existing]

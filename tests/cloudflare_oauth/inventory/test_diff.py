@@ -139,6 +139,8 @@ def test_a_client_that_appears_after_the_baseline_is_created() -> None:
     assert client == {
         **document,
         "client_domain": "app.example",
+        "client_uri_scheme": "https",
+        "client_uri_has_userinfo": False,
         "client_name_skeleton": "two",
         "account_id": ACCOUNT,
         "change_id": change_id,
