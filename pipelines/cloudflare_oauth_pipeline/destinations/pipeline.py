@@ -59,7 +59,9 @@ def own_folder(pipelines_dir: Path) -> Path:
     try:
         if marker.is_file():
             return folder
-        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        is_new = not folder.is_symlink() and (not folder.exists() or _is_empty(folder))
+        # Asked again: another sync may just have made the folder, and the marker is the first thing in it.
+        if not (is_new or marker.is_file()):
             raise ConfigurationError(
                 f"{folder} was not made by cloudflare-oauth, which would delete folders in it: rename it, or "
                 "set DLT_DATA_DIR to another folder for dlt's working folders."
@@ -85,6 +87,10 @@ def _remove(working_dir: Path) -> None:
             f"{working_dir} is a link, and cloudflare-oauth would empty what it leads to: remove the link."
         )
     shutil.rmtree(working_dir, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import dlt
 import pytest
 from dlt.common.configuration.specs import BaseConfiguration
 
-from cloudflare_oauth_pipeline.destinations.pipeline import OWN_FOLDER
+from cloudflare_oauth_pipeline.destinations.pipeline import OWN_FOLDER, own_folder
 from cloudflare_oauth_pipeline.fake_api import FAKE_EMAIL, FAKE_KEY, FAKE_TOKEN, FakeApi
 from tests.support.commands import Run
 from tests.support.served import PROGRAM
@@ -43,6 +44,14 @@ def bare_names() -> set[str]:
         names |= inspect.signature(function).parameters.keys()
     # These are the system's and Python's.
     return {name.upper() for name in names if not name.startswith("_")} - {"PATH", "HOME", "USER", "TMPDIR"}
+
+
+def test_the_first_syncs_of_a_machine_may_start_at_once(tmp_path: Path) -> None:
+    """Each finds the folder missing, made, or made and marked, and takes it for its own."""
+    for number in range(300):
+        with ThreadPoolExecutor(8) as threads:
+            made = set(threads.map(own_folder, [tmp_path / f"{number}"] * 8))
+        assert made == {tmp_path / f"{number}" / OWN_FOLDER}
 
 
 def test_the_list_of_bare_names_has_those_that_have_done_harm() -> None:
