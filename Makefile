@@ -73,6 +73,9 @@ sweep: $(VENV)/installed
 	  tests/cloudflare_oauth_pipeline/run/test_exactness.py \
 	  tests/cloudflare_oauth_pipeline/run/test_crash_safety.py \
 	  tests/cloudflare_oauth_pipeline/run/test_overlapping_syncs.py \
+	  tests/cloudflare_oauth_pipeline/run/test_undeclared_fields.py \
+	  tests/cloudflare_oauth_pipeline/run/test_upgrades.py \
+	  tests/cloudflare_oauth_pipeline/destinations/test_ducklake_on_s3.py \
 	  tests/cloudflare_oauth_pipeline/destinations/test_ducklake.py \
 	  tests/cloudflare_oauth_pipeline/destinations/test_destinations.py
 

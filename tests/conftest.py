@@ -208,7 +208,10 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     return _warehouse(request, tmp_path)
 
 
-@pytest.fixture(params=["duckdb", *_slow("postgres", "filesystem", *LAKES)])
+# Each test with a lake takes half a minute: `make scale` has some, by name, and `make sweep` all.
+@pytest.fixture(
+    params=["duckdb", *_slow("postgres", "filesystem", *(LAKES if "SWEEP" in os.environ else []))]
+)
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     """Each of the destinations in turn, empty."""
     return _warehouse(request, tmp_path)

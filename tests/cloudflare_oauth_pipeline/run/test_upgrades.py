@@ -8,12 +8,13 @@ import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FakeApi, account_id
 from tests.support.programs import Program, copied_program, released_program, this_program
-from tests.support.warehouses import Sync, Warehouse
+from tests.support.warehouses import LAKES, Sync, Warehouse
 
 A, B = account_id("a"), account_id("b")
 
 # Each starts several processes.
 pytestmark = pytest.mark.scale
+EVERYWHERE = ["duckdb", "postgres", "filesystem", *LAKES]
 TABLES_PY = "sources/cloudflare_oauth/records/tables.py"
 SCHEMA_PY = "sources/cloudflare_oauth/dlt_schema.py"
 RENAMED = ('"Name of the account."', '"The name of the account."')
@@ -134,6 +135,7 @@ def test_a_dataset_of_the_last_release_is_taken_over_in_silence(
     assert {row["client_id"] for row in any_warehouse.rows("oauth_clients__contacts")} == {"odd"}
 
 
+@pytest.mark.parametrize("any_warehouse", EVERYWHERE, indirect=True)
 def test_what_one_release_has_learned_no_other_forgets(
     api: FakeApi, any_warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -208,6 +210,7 @@ def test_two_shards_that_learn_at_the_same_time_forget_nothing(
         assert any_warehouse.rows(table) == []
 
 
+@pytest.mark.parametrize("any_warehouse", EVERYWHERE, indirect=True)
 def test_better_rules_renew_what_older_ones_have_computed(
     api: FakeApi, any_warehouse: Warehouse, tmp_path: Path
 ) -> None:
