@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from cloudflare_oauth import BusyError, ConfigurationError, DestinationError, events
-from cloudflare_oauth_pipeline.destinations import delta_lake
+from cloudflare_oauth_pipeline.destinations import bucket_lock, delta_lake
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
 from cloudflare_oauth_pipeline.fake_api.faults import error
 from tests.cloudflare_oauth_pipeline.destinations.test_destinations import (
@@ -27,26 +27,13 @@ from tests.cloudflare_oauth_pipeline.destinations.test_destinations import (
     fill,
 )
 from tests.support.commands import TESTS_ON_PATH, Run
-from tests.support.warehouses import DATASET, DeltaOnS3, DuckDB, Sync, s3_server
-
-pytest.importorskip(
-    "moto.server", reason="moto[server], which is the S3 server of these tests, is not installed"
-)
-pytest.importorskip("s3fs", reason="s3fs, with which dlt opens a bucket, is not installed")
-
-from cloudflare_oauth_pipeline.destinations import bucket_lock
+from tests.support.warehouses import DATASET, DeltaOnS3, DuckDB, Sync
 
 # What `python -c` runs instead of `python -m cloudflare_oauth_pipeline`.
 SHORT_LEASE = (
     "from cloudflare_oauth_pipeline.destinations import bucket_lock; bucket_lock.LEASE_SECONDS = 4; "
     "from cloudflare_oauth_pipeline.__main__ import main; main()"
 )
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeltaOnS3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture

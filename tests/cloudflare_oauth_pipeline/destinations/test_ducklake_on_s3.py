@@ -21,12 +21,7 @@ from tests.cloudflare_oauth_pipeline.destinations.test_destinations import (
     fill,
 )
 from tests.support.commands import TESTS_ON_PATH, Done, Run
-from tests.support.warehouses import DeltaOnS3, DuckDB, DuckLakeOnS3, Postgres, Rows, Sync, s3_server
-
-pytest.importorskip(
-    "moto.server", reason="moto[server], which is the S3 server of these tests, is not installed"
-)
-pytest.importorskip("s3fs", reason="s3fs, with which these tests look into the bucket, is not installed")
+from tests.support.warehouses import DeltaOnS3, DuckDB, DuckLakeOnS3, Postgres, Rows, Sync
 
 pytestmark = pytest.mark.scale
 
@@ -36,12 +31,6 @@ KEY = f"{STORAGE}CREDENTIALS__AWS_ACCESS_KEY_ID"
 SECRET = f"{STORAGE}CREDENTIALS__AWS_SECRET_ACCESS_KEY"
 REGION = f"{STORAGE}CREDENTIALS__REGION_NAME"
 ENDPOINT = f"{STORAGE}CREDENTIALS__ENDPOINT_URL"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeltaOnS3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture
