@@ -12,13 +12,11 @@ import httpx
 import pytest
 
 from cloudflare_oauth_pipeline.fake_api import FAKE_TOKEN, FakeApi
-from cloudflare_oauth_pipeline.fake_api.faults import error
 from tests.cloudflare_oauth_pipeline.destinations.test_destinations import (
-    FIRST,
     KILLED_SYNC,
-    SECOND,
     change_everything,
     fill,
+    syncs_like_duckdb,
 )
 from tests.support.commands import TESTS_ON_PATH, Done, Run
 from tests.support.warehouses import DeltaOnS3, DuckDB, DuckLakeOnS3, Postgres, Rows, Sync
@@ -65,12 +63,6 @@ def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
     lake: DuckLakeOnS3 = request.getfixturevalue(catalogue)
     reference = DuckDB(tmp_path / "reference.duckdb")
 
-    def both() -> dict[str, int]:
-        expected, done = sync_into(reference), sync_into(lake)
-        assert (done.status, done.clients) == (expected.status, expected.clients)
-        assert lake.content() == reference.content()
-        return dict(done.accounts)
-
     def stored() -> dict[str, Rows]:
         rows = lake.everything().items()
         return {
@@ -79,22 +71,12 @@ def test_every_kind_of_sync_ends_in_the_tables_of_duckdb(
             if name != "account_syncs" and not name.startswith("_dlt")
         }
 
-    fill(api.organisation)
-    assert both() == {"complete": 3}
+    syncs_like_duckdb(api, sync_into, lake, reference)
     before, files = stored(), files_of(lake)
     assert any("/oauth_clients/" in file for file in files)
-    assert both() == {"complete": 3}
+    sync_into(lake)
     assert stored() == before
     assert files_of(lake) == files
-    change_everything(api.organisation)
-    assert both() == {"complete": 3}
-    api.behaviour.forbid(FIRST)
-    api.behaviour.break_(SECOND, error(500, 10000, "Broken"))
-    api.organisation.remove(FIRST, "client-2")
-    assert both() == {"complete": 1, "forbidden": 1, "failed": 1}
-    api.behaviour.allow(FIRST)
-    api.behaviour.heal()
-    assert both() == {"complete": 3}
 
     for command in ("changes", "findings"):
         found = run(command, "--format", "json", *TO_LAKE).json
