@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         create_tables,
         declared_schema,
         empty_schema,
-        merged_schema,
         read_stored_tables,
     )
     from .errors import (
@@ -76,7 +75,6 @@ __all__ = [
     "inventory_source",
     "is_loopback",
     "masked",
-    "merged_schema",
     "read_stored_tables",
     "reading_configuration",
     "resolve_settings",
@@ -99,7 +97,6 @@ _MODULES = {
         "create_tables",
         "declared_schema",
         "empty_schema",
-        "merged_schema",
         "read_stored_tables",
     ),
     "masking": ("masked",),
