@@ -30,12 +30,14 @@ from tests.support.commands import Done, Run
 from tests.support.warehouses import (
     LAKES,
     Delta,
+    DeltaOnS3,
     DuckDB,
     DuckLake,
     Postgres,
     Sync,
     Warehouse,
     postgres_server,
+    s3_server,
 )
 
 pytest_plugins = ["tests.support.pages"]
@@ -184,6 +186,13 @@ def sync_into(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return sync_into
 
 
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeltaOnS3]:
+    """An S3 server on loopback, with an empty bucket."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
 def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
     if request.param == "duckdb":
         return DuckDB(folder / "clients.duckdb")
@@ -192,6 +201,9 @@ def _warehouse(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
         return Delta(folder / "a folder of 100% Ω")
     if request.param == "ducklake":
         return DuckLake(folder / "lake")
+    if request.param == "filesystem on s3":
+        bucket: DeltaOnS3 = request.getfixturevalue("s3")
+        return bucket.emptied(folder.name)
     server: Postgres = request.getfixturevalue("server")
     if request.param == "ducklake in postgres":
         return DuckLake(folder / "lake", server.emptied(folder.name))

@@ -14,7 +14,7 @@ A, B = account_id("a"), account_id("b")
 
 # Each starts several processes.
 pytestmark = pytest.mark.scale
-EVERYWHERE = ["duckdb", "postgres", "filesystem", *LAKES]
+EVERYWHERE = ["duckdb", "postgres", "filesystem", "filesystem on s3", *LAKES]
 TABLES_PY = "sources/cloudflare_oauth/records/tables.py"
 SCHEMA_PY = "sources/cloudflare_oauth/dlt_schema.py"
 RENAMED = ('"Name of the account."', '"The name of the account."')
