@@ -174,7 +174,7 @@ def test_findings_are_sorted_by_their_own_severity(
     writing = {"token_endpoint_auth_method": "none", "scopes": ["dns.write"]}
     organisation.add(ACCOUNT, client_id="1", client_name="Alpha", **writing)
     organisation.add(ACCOUNT, client_id="2", client_name="Shared", redirect_uris=["myapp:/cb"])
-    organisation.add(account_id("two"), client_id="3", client_name="Shared")
+    organisation.add(account_id("two"), client_id="3", client_name="Shared", visibility="public")
     organisation.add(
         ACCOUNT,
         client_id="4",
